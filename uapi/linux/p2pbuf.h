@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * p2pbuf: PCIe peer-to-peer DMABUFs
+ *
+ * Two kinds of character device, one node per PCI function, mode 0600:
+ *
+ *   /dev/p2pbuf/exporter/<domain:bus:dev.fn>   turns BAR ranges into a DMABUF
+ *   /dev/p2pbuf/importer/<domain:bus:dev.fn>   maps a DMABUF for its function
+ *                                              and moves data by device DMA
+ *
+ * Conventions of every ioctl in this file:
+ *
+ * - Offsets, lengths and sizes are in bytes.
+ * - Structs grow at the end only. The size in the ioctl number tells the driver
+ *   which version the program was built with. A driver that knows less than the
+ *   program accepts the call if all that it does not know is zero, and fails it
+ *   with E2BIG otherwise. A driver that knows more reads the missing members as
+ *   zero. A struct shorter than the first published version fails with EINVAL.
+ * - Members named reserved must be zero, else EINVAL.
+ * - Unknown bits in a flags member fail with EINVAL.
+ * - Errors common to all: EFAULT (the struct is not readable or writable),
+ *   ENODEV (the function was removed or its driver unbound), ENOTTY (no such
+ *   ioctl on this node), ENOMEM.
+ * - A call that fails changes nothing, unless its description says otherwise. Only an
+ *   EFAULT of writing results back comes after the work is done.
+ */
+#ifndef _UAPI_LINUX_P2PBUF_H
+#define _UAPI_LINUX_P2PBUF_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define P2PBUF_IOCTL_BASE	0xb2
+
+/*
+ * Exporter
+ */
+
+/**
+ * enum p2pbuf_region_flags - what a region (a BAR) is
+ * @P2PBUF_REGION_EXPORTABLE: ranges of it can be exported
+ * @P2PBUF_REGION_64BIT: 64-bit memory BAR
+ * @P2PBUF_REGION_PREFETCHABLE: prefetchable memory BAR
+ * @P2PBUF_REGION_WRITE_COMBINING: the CPU sees it write-combining through mmap()
+ *	of the DMABUF; uncached otherwise
+ */
+enum p2pbuf_region_flags {
+	P2PBUF_REGION_EXPORTABLE	= 1 << 0,
+	P2PBUF_REGION_64BIT		= 1 << 1,
+	P2PBUF_REGION_PREFETCHABLE	= 1 << 2,
+	P2PBUF_REGION_WRITE_COMBINING	= 1 << 3,
+};
+
+/**
+ * enum p2pbuf_region_reason - why a region is not exportable
+ * @P2PBUF_REASON_NONE: it is exportable
+ * @P2PBUF_REASON_ABSENT: the function does not implement this BAR, or it is the
+ *	upper half of a 64-bit BAR
+ * @P2PBUF_REASON_IO_PORT: an I/O-port BAR; peers cannot reach it by memory requests
+ * @P2PBUF_REASON_UNASSIGNED: the BAR has no address
+ * @P2PBUF_REASON_SUB_PAGE: smaller than a CPU page, or not aligned to one: a page
+ *	would expose what lies beside it
+ */
+enum p2pbuf_region_reason {
+	P2PBUF_REASON_NONE,
+	P2PBUF_REASON_ABSENT,
+	P2PBUF_REASON_IO_PORT,
+	P2PBUF_REASON_UNASSIGNED,
+	P2PBUF_REASON_SUB_PAGE,
+};
+
+/**
+ * struct p2pbuf_region_info - argument of P2PBUF_IOCTL_REGION_INFO
+ * @index: in: BAR number, 0 to 5
+ * @flags: out: enum p2pbuf_region_flags; in: zero
+ * @reason: out: enum p2pbuf_region_reason; in: zero
+ * @reserved: zero
+ * @size: out: size of the BAR, 0 if absent; in: zero
+ */
+struct p2pbuf_region_info {
+	__u32 index;
+	__u32 flags;
+	__u32 reason;
+	__u32 reserved;
+	__aligned_u64 size;
+};
+
+/**
+ * P2PBUF_IOCTL_REGION_INFO - describe one BAR
+ *
+ * Errors: ENXIO (@index is above 5), EINVAL (a member to be zero is not).
+ */
+#define P2PBUF_IOCTL_REGION_INFO \
+	_IOWR(P2PBUF_IOCTL_BASE, 0x00, struct p2pbuf_region_info)
+
+/**
+ * struct p2pbuf_range - a piece of a region
+ * @offset: from the start of the BAR, a multiple of the CPU page size
+ * @length: not zero, a multiple of the CPU page size
+ */
+struct p2pbuf_range {
+	__aligned_u64 offset;
+	__aligned_u64 length;
+};
+
+/**
+ * struct p2pbuf_export - argument of P2PBUF_IOCTL_EXPORT
+ * @region_index: BAR number, 0 to 5
+ * @open_flags: of the new file: O_RDONLY, O_WRONLY or O_RDWR, and O_CLOEXEC.
+ *	O_RDONLY: devices may only read it, too. O_WRONLY: the CPU cannot map it;
+ *	devices are not restricted.
+ * @flags: zero
+ * @nr_ranges: number of elements in @ranges
+ * @ranges: address of an array of struct p2pbuf_range. The DMABUF's contents are
+ *	the ranges in this order. Ranges may touch, overlap and repeat.
+ */
+struct p2pbuf_export {
+	__u32 region_index;
+	__u32 open_flags;
+	__u32 flags;
+	__u32 nr_ranges;
+	__aligned_u64 ranges;
+};
+
+/**
+ * P2PBUF_IOCTL_EXPORT - make a DMABUF of ranges of one BAR
+ *
+ * Returns a file descriptor of a DMABUF, which lives on when the node is closed.
+ *
+ * Access ends when the driver is unbound or the function removed: attachments
+ * are told, their mappings are waited for, CPU mappings are zapped (a later
+ * access raises SIGBUS), and attach, map and mmap() fail with ENODEV.
+ *
+ * Importers see these errors of the DMABUF. Attach: EOPNOTSUPP (the importer
+ * does not declare peer-to-peer, or has no invalidate_mappings callback),
+ * EREMOTEIO (no route between the two functions; the kernel log names the port
+ * or bridge in the way), ENODEV (revoked). Map: EREMOTEIO and ENODEV again,
+ * EACCES (device writes to an O_RDONLY DMABUF), ERANGE (the DMA
+ * mask of the importer does not reach), EADDRNOTAVAIL (the bus limit of the
+ * importer does not reach), EPERM (the importer's DMA must be bounced, for
+ * example swiotlb=force), EINVAL (a range is not a multiple of the IOMMU's page
+ * size), EIO (the DMA API refused a range), ENOMEM (memory, or no IOVA space left).
+ *
+ * mmap() of the DMABUF: EINVAL (not MAP_SHARED, or beyond the size), EACCES (not
+ * allowed by @open_flags), ENODEV (revoked).
+ *
+ * Errors, in the order of the checks:
+ * EINVAL (unknown bits in @flags or @open_flags), ENODATA (@nr_ranges is zero),
+ * EMSGSIZE (@nr_ranges is above the module parameter max_ranges), EFAULT
+ * (@ranges is not readable), ENXIO (no such region, see P2PBUF_REASON_ABSENT),
+ * EOPNOTSUPP (the region exists but is not exportable; P2PBUF_IOCTL_REGION_INFO
+ * says why); then for each range: ENODATA (@length is zero), EDOM (@offset or
+ * @length is not a multiple of the page size), EOVERFLOW (@offset + @length
+ * overflows, or the range's end passes the largest physical address), ERANGE
+ * (the range passes the end of the BAR), EOVERFLOW (the sum of all lengths up to
+ * here is 2^63 or more); EMFILE, ENFILE (no file descriptor left).
+ */
+#define P2PBUF_IOCTL_EXPORT \
+	_IOW(P2PBUF_IOCTL_BASE, 0x01, struct p2pbuf_export)
+
+/*
+ * Importer
+ */
+
+/**
+ * enum p2pbuf_interconnect - how a DMABUF is mapped
+ * @P2PBUF_INTERCONNECT_AUTO: PHYS if the exporter offers it, else SGT
+ * @P2PBUF_INTERCONNECT_PHYS: the exporter hands over phys_vec and provider and the
+ *	importer maps them itself, without a scatterlist
+ * @P2PBUF_INTERCONNECT_SGT: the exporter maps; dma_buf_map_attachment()
+ */
+enum p2pbuf_interconnect {
+	P2PBUF_INTERCONNECT_AUTO,
+	P2PBUF_INTERCONNECT_PHYS,
+	P2PBUF_INTERCONNECT_SGT,
+};
+
+/**
+ * enum p2pbuf_route - the way from the importer's function to the memory
+ * @P2PBUF_ROUTE_UNKNOWN: not mapped, or mapped by an exporter that does not tell
+ * @P2PBUF_ROUTE_BUS_ADDR: below one switch and not redirected: PCI bus addresses
+ * @P2PBUF_ROUTE_HOST_BRIDGE: through the host bridge without IOMMU translation:
+ *	addresses of dma_map_phys(), one per merged range
+ * @P2PBUF_ROUTE_IOVA: through the host bridge with IOMMU translation: one IOVA range
+ */
+enum p2pbuf_route {
+	P2PBUF_ROUTE_UNKNOWN,
+	P2PBUF_ROUTE_BUS_ADDR,
+	P2PBUF_ROUTE_HOST_BRIDGE,
+	P2PBUF_ROUTE_IOVA,
+};
+
+/**
+ * enum p2pbuf_access - what the importer's function may do to the buffer
+ * @P2PBUF_ACCESS_READ: it reads the buffer (DMA_TO_DEVICE)
+ * @P2PBUF_ACCESS_WRITE: it writes the buffer (DMA_FROM_DEVICE). Whether a mapping
+ *	for writes alone also lets the function read depends on the platform.
+ */
+enum p2pbuf_access {
+	P2PBUF_ACCESS_READ	= 1 << 0,
+	P2PBUF_ACCESS_WRITE	= 1 << 1,
+};
+
+/**
+ * struct p2pbuf_import - argument of P2PBUF_IOCTL_IMPORT
+ * @fd: in: DMABUF; the import keeps a reference of its own
+ * @flags: in: zero
+ * @interconnect: in: enum p2pbuf_interconnect
+ * @access: in: enum p2pbuf_access, at least one bit
+ * @handle: out: names the import in the calls below, on this open file only;
+ *	in: zero
+ * @reserved: zero
+ */
+struct p2pbuf_import {
+	__s32 fd;
+	__u32 flags;
+	__u32 interconnect;
+	__u32 access;
+	__u32 handle;
+	__u32 reserved;
+};
+
+/**
+ * P2PBUF_IOCTL_IMPORT - attach to a DMABUF
+ *
+ * Attaches as a dynamic, revocable, peer-to-peer importer. Nothing is mapped.
+ *
+ * Errors: EBADF (@fd is not open), EINVAL (@fd is not a DMABUF; @interconnect or
+ * @access is not one of the above), EOPNOTSUPP (PHYS, and the exporter does not
+ * offer it), and what the exporter's attach returns.
+ */
+#define P2PBUF_IOCTL_IMPORT \
+	_IOWR(P2PBUF_IOCTL_BASE, 0x40, struct p2pbuf_import)
+
+/**
+ * struct p2pbuf_handle - argument of the calls that need no more than a handle
+ * @handle: from P2PBUF_IOCTL_IMPORT
+ * @flags: zero
+ */
+struct p2pbuf_handle {
+	__u32 handle;
+	__u32 flags;
+};
+
+/**
+ * P2PBUF_IOCTL_MAP - map the whole buffer for the importer's function
+ *
+ * Errors: ENOENT (no such handle), EALREADY (mapped already), EINTR (a signal
+ * arrived while waiting for the exporter's move to end), and what the exporter's
+ * map returns. After ESTALE of another call it maps anew.
+ */
+#define P2PBUF_IOCTL_MAP \
+	_IOW(P2PBUF_IOCTL_BASE, 0x41, struct p2pbuf_handle)
+
+/**
+ * P2PBUF_IOCTL_UNMAP - undo P2PBUF_IOCTL_MAP
+ *
+ * A transfer under way is waited for. Also acknowledges that the exporter
+ * invalidated the mapping.
+ *
+ * Errors: ENOENT (no such handle), ENXIO (not mapped).
+ */
+#define P2PBUF_IOCTL_UNMAP \
+	_IOW(P2PBUF_IOCTL_BASE, 0x42, struct p2pbuf_handle)
+
+/**
+ * P2PBUF_IOCTL_RELEASE - unmap if mapped, detach, forget the handle
+ *
+ * Closing the node does the same for every handle of the file.
+ *
+ * Errors: ENOENT (no such handle).
+ */
+#define P2PBUF_IOCTL_RELEASE \
+	_IOW(P2PBUF_IOCTL_BASE, 0x43, struct p2pbuf_handle)
+
+/**
+ * enum p2pbuf_state - state of an import
+ * @P2PBUF_STATE_MAPPED: mapped
+ * @P2PBUF_STATE_STALE: the exporter invalidated the mapping
+ */
+enum p2pbuf_state {
+	P2PBUF_STATE_MAPPED	= 1 << 0,
+	P2PBUF_STATE_STALE	= 1 << 1,
+};
+
+/**
+ * struct p2pbuf_segment - contiguous piece of a mapping as the function sees it
+ * @addr: DMA address: an IOVA or a PCI bus address
+ * @length: of the piece
+ */
+struct p2pbuf_segment {
+	__aligned_u64 addr;
+	__aligned_u64 length;
+};
+
+/**
+ * struct p2pbuf_query - argument of P2PBUF_IOCTL_QUERY
+ * @handle: in: from P2PBUF_IOCTL_IMPORT
+ * @state: out: enum p2pbuf_state
+ * @interconnect: out: PHYS or SGT
+ * @access: out: as imported
+ * @route: out: enum p2pbuf_route
+ * @nr_ranges: out: ranges as exported; 0 if not mapped or the exporter does not tell
+ * @nr_merged: out: ranges after physically adjacent neighbours were merged; 0
+ *	likewise
+ * @nr_segments: out: DMA segments of the mapping; 0 if not mapped
+ * @size: out: size of the DMABUF
+ * @segments: in: address of an array of struct p2pbuf_segment, or 0
+ * @first_segment: in: the segment that goes into the array's first element
+ * @capacity: in: number of elements in the array;
+ *	out: how many of them were filled
+ */
+struct p2pbuf_query {
+	__u32 handle;
+	__u32 state;
+	__u32 interconnect;
+	__u32 access;
+	__u32 route;
+	__u32 nr_ranges;
+	__u32 nr_merged;
+	__u32 nr_segments;
+	__aligned_u64 size;
+	__aligned_u64 segments;
+	__u32 first_segment;
+	__u32 capacity;
+};
+
+/**
+ * P2PBUF_IOCTL_QUERY - describe an import and its mapping
+ *
+ * All that is out may hold anything on entry. At most 65,536 segments are
+ * filled by one call; @first_segment continues.
+ *
+ * Errors: ENOENT (no such handle), EFAULT (@segments is not writable).
+ */
+#define P2PBUF_IOCTL_QUERY \
+	_IOWR(P2PBUF_IOCTL_BASE, 0x44, struct p2pbuf_query)
+
+/**
+ * enum p2pbuf_copy_flags - direction and checks of a copy
+ * @P2PBUF_COPY_TO_BUFFER: user memory to the DMABUF (the function writes);
+ *	without it, the DMABUF to user memory (the function reads)
+ * @P2PBUF_COPY_NO_READBACK: do not read back what was written
+ */
+enum p2pbuf_copy_flags {
+	P2PBUF_COPY_TO_BUFFER	= 1 << 0,
+	P2PBUF_COPY_NO_READBACK	= 1 << 1,
+};
+
+/**
+ * struct p2pbuf_copy - argument of P2PBUF_IOCTL_COPY
+ * @handle: in: from P2PBUF_IOCTL_IMPORT
+ * @flags: in: enum p2pbuf_copy_flags
+ * @offset: in: into the DMABUF, any alignment
+ * @length: in: not zero, any alignment, may cross ranges
+ * @user: in: address of the user memory
+ * @copied: out: bytes copied, on error too
+ * @unproven: out: of @copied, how many bytes no check could prove: chunks that
+ *	came back as zeros (which is also what the engine delivers when it is
+ *	refused), and writes that were not read back
+ */
+struct p2pbuf_copy {
+	__u32 handle;
+	__u32 flags;
+	__aligned_u64 offset;
+	__aligned_u64 length;
+	__aligned_u64 user;
+	__aligned_u64 copied;
+	__aligned_u64 unproven;
+};
+
+/**
+ * P2PBUF_IOCTL_COPY - copy between the DMABUF and user memory by device DMA
+ *
+ * The engine does not report an access that was refused, so the driver checks:
+ * reads must replace a pattern that was there before, and writes are read back
+ * and compared unless @flags says otherwise or the mapping is for writes alone.
+ * A chunk is at most a page. Other writers of the same memory during the copy
+ * make the comparison fail.
+ *
+ * Errors: ENOENT (no such handle), ENXIO (not mapped), ESTALE (the exporter
+ * invalidated the mapping), EACCES (the direction is not in @access), ENODATA
+ * (@length is zero), EOVERFLOW (@offset + @length overflows), ERANGE (the end is
+ * beyond the DMABUF's size), EFAULT (@user is not accessible), EINTR (a signal
+ * arrived between two chunks), EIO (the data did not arrive), ETIMEDOUT (the
+ * engine did not complete; it was stopped). With EFAULT, EINTR, EIO, ENODEV, ENOENT,
+ * ENXIO, ESTALE and ETIMEDOUT, @copied tells how far it got.
+ */
+#define P2PBUF_IOCTL_COPY \
+	_IOWR(P2PBUF_IOCTL_BASE, 0x45, struct p2pbuf_copy)
+
+#endif /* _UAPI_LINUX_P2PBUF_H */
