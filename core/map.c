@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Mapping of MMIO ranges for one device: one strategy per route.
+ *
+ * The DMA API knows two worlds: physical addresses that have a kernel virtual
+ * address, and MMIO that has not (DMA_ATTR_MMIO). Everything here is the second.
+ */
+#include <linux/cleanup.h>
+#include <linux/export.h>
+#include <linux/iommu.h>
+#include <linux/slab.h>
+#include <linux/swiotlb.h>
+
+#include "core.h"
+
+/**
+ * struct route_ops - what one route does
+ * @map: map all of @map->ranges, or nothing and return an error
+ * @unmap: undo @map
+ * @addr: DMA address of buffer offset 0 of range @index
+ */
+struct route_ops {
+	int (*map)(struct p2pbuf_mapping *map);
+	void (*unmap)(struct p2pbuf_mapping *map);
+	dma_addr_t (*addr)(const struct p2pbuf_mapping *map, unsigned int index);
+};
+
+/* Bus address: what the switch routes by. No translation, no state, no undoing. */
+
+static int bus_map(struct p2pbuf_mapping *map)
+{
+	return 0;
+}
+
+static void bus_unmap(struct p2pbuf_mapping *map)
+{
+}
+
+static dma_addr_t bus_addr(const struct p2pbuf_mapping *map, unsigned int index)
+{
+	const struct p2pbuf_ranges *ranges = map->ranges;
+
+	return pci_p2pdma_bus_addr_map(ranges->provider,
+				       ranges->vecs[index].paddr);
+}
+
+/* Through the host bridge, not translated: one dma_map_phys() per range. */
+
+static void host_bridge_undo(struct p2pbuf_mapping *map, unsigned int nr)
+{
+	while (nr--)
+		dma_unmap_phys(map->dev, map->addrs[nr],
+			       map->ranges->vecs[nr].len, map->dir,
+			       DMA_ATTR_MMIO);
+	kvfree(map->addrs);
+}
+
+static int host_bridge_map(struct p2pbuf_mapping *map)
+{
+	const struct p2pbuf_ranges *ranges = map->ranges;
+	unsigned int i;
+
+	map->addrs = kvmalloc_array(ranges->nr, sizeof(*map->addrs),
+				    GFP_KERNEL_ACCOUNT);
+	if (!map->addrs)
+		return -ENOMEM;
+
+	for (i = 0; i < ranges->nr; i++) {
+		map->addrs[i] = dma_map_phys(map->dev, ranges->vecs[i].paddr,
+					     ranges->vecs[i].len, map->dir,
+					     DMA_ATTR_MMIO);
+		if (dma_mapping_error(map->dev, map->addrs[i])) {
+			host_bridge_undo(map, i);
+			return -EIO;
+		}
+	}
+	return 0;
+}
+
+static void host_bridge_unmap(struct p2pbuf_mapping *map)
+{
+	host_bridge_undo(map, map->ranges->nr);
+}
+
+static dma_addr_t host_bridge_addr(const struct p2pbuf_mapping *map,
+				   unsigned int index)
+{
+	return map->addrs[index];
+}
+
+/*
+ * Through the host bridge, translated: one IOVA for all ranges, each linked at its
+ * offset in the buffer, one IOTLB sync.
+ *
+ * Not dma_iova_destroy(): on Linux 7.2 it defers the flush in lazy mode, so that the
+ * device still reaches the memory after it returned, and it frees an IOVA of the
+ * wrong size if less was linked than allocated.
+ */
+
+static void iova_undo(struct p2pbuf_mapping *map, u64 linked)
+{
+	if (linked)
+		dma_iova_unlink(map->dev, &map->iova, 0, linked, map->dir,
+				DMA_ATTR_MMIO);
+	dma_iova_free(map->dev, &map->iova);
+}
+
+static int iova_map(struct p2pbuf_mapping *map)
+{
+	const struct p2pbuf_ranges *ranges = map->ranges;
+	unsigned int i;
+	int ret;
+
+	/* The route says that there is IOMMU DMA, so false means no space. */
+	if (!dma_iova_try_alloc(map->dev, &map->iova, 0, ranges->size))
+		return -ENOMEM;
+
+	for (i = 0; i < ranges->nr; i++) {
+		ret = dma_iova_link(map->dev, &map->iova, ranges->vecs[i].paddr,
+				    ranges->starts[i], ranges->vecs[i].len,
+				    map->dir, DMA_ATTR_MMIO);
+		if (ret) {
+			iova_undo(map, ranges->starts[i]);
+			return ret;
+		}
+	}
+
+	ret = dma_iova_sync(map->dev, &map->iova, 0, ranges->size);
+	if (ret)
+		iova_undo(map, ranges->size);
+	return ret;
+}
+
+static void iova_unmap(struct p2pbuf_mapping *map)
+{
+	iova_undo(map, map->ranges->size);
+}
+
+static dma_addr_t iova_addr(const struct p2pbuf_mapping *map, unsigned int index)
+{
+	return map->iova.addr + map->ranges->starts[index];
+}
+
+static const struct route_ops route_ops[] = {
+	[P2PBUF_ROUTE_BUS_ADDR] = {
+		.map = bus_map,
+		.unmap = bus_unmap,
+		.addr = bus_addr,
+	},
+	[P2PBUF_ROUTE_HOST_BRIDGE] = {
+		.map = host_bridge_map,
+		.unmap = host_bridge_unmap,
+		.addr = host_bridge_addr,
+	},
+	[P2PBUF_ROUTE_IOVA] = {
+		.map = iova_map,
+		.unmap = iova_unmap,
+		.addr = iova_addr,
+	},
+};
+
+/* The highest address that the device has to reach on this route. */
+static u64 highest_addr(const struct p2pbuf_ranges *ranges, enum p2pbuf_route route)
+{
+	switch (route) {
+	case P2PBUF_ROUTE_BUS_ADDR:
+		return pci_p2pdma_bus_addr_map(ranges->provider, ranges->last);
+	case P2PBUF_ROUTE_IOVA:
+		/* The allocator obeys both limits, if the size can fit at all. */
+		return ranges->size - 1;
+	default:
+		/* dma_map_phys() checks once more, with the platform's offsets. */
+		return ranges->last;
+	}
+}
+
+/*
+ * Nobody checks the mask on the bus-address route, and dma_map_phys() has a single
+ * error value. So every limit is checked here, before anything is mapped.
+ */
+static int check_reach(struct device *dev, const struct p2pbuf_ranges *ranges,
+		       enum p2pbuf_route route)
+{
+	u64 highest = highest_addr(ranges, route);
+
+	/* Peer memory cannot be bounced; dma_iova_link() has the same error. */
+	if (is_swiotlb_force_bounce(dev))
+		return -EPERM;
+	if (highest > dma_get_mask(dev))
+		return -ERANGE;
+	if (dev->bus_dma_limit && highest > dev->bus_dma_limit)
+		return -EADDRNOTAVAIL;
+	return 0;
+}
+
+/* dma_iova_link() rounds to the IOMMU's page: more than the ranges would be mapped. */
+static int check_granule(struct device *dev, const struct p2pbuf_ranges *ranges)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+	u64 granule = domain->pgsize_bitmap & -domain->pgsize_bitmap;
+	unsigned int i;
+
+	if (granule <= PAGE_SIZE)
+		return 0;
+	for (i = 0; i < ranges->nr; i++)
+		if (!IS_ALIGNED(ranges->vecs[i].paddr | ranges->vecs[i].len,
+				granule))
+			return -EINVAL;
+	return 0;
+}
+
+/**
+ * p2pbuf_map - map ranges for a device
+ * @map: to be filled in
+ * @dev: the device that does the DMA
+ * @ranges: what to map; kept by the caller until p2pbuf_unmap()
+ * @dir: direction of the DMA
+ *
+ * The route is derived anew, so a change of it since attach is noticed.
+ *
+ * On P2PBUF_ROUTE_IOVA the cost is one IOVA and one IOTLB sync, whatever the number of
+ * ranges.
+ *
+ * Context: may sleep. The provider's driver must not unbind meanwhile nor before
+ * p2pbuf_unmap(): an exporter of a DMABUF sees to it by the reservation lock, and
+ * by counting its mappings.
+ * Return: 0, or, with nothing mapped and @map all zero: -EREMOTEIO (no route),
+ * -ERANGE (the device's DMA mask does not reach), -EADDRNOTAVAIL (its bus limit does
+ * not), -EPERM (its DMA has to be bounced), -EINVAL (@dir is not a direction; a
+ * range is not a multiple of the IOMMU's page size), -ENOMEM (memory; no IOVA space
+ * left), -EIO (the DMA API refused a range), or an error of iommu_map().
+ */
+int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
+	       const struct p2pbuf_ranges *ranges, enum dma_data_direction dir)
+{
+	struct p2pbuf_path path;
+	int ret;
+
+	memset(map, 0, sizeof(*map));
+
+	if (!valid_dma_direction(dir))
+		return -EINVAL;
+	ret = p2pbuf_route(ranges->provider, dev, &path);
+	if (ret)
+		return ret;
+	ret = check_reach(dev, ranges, path.route);
+	if (ret)
+		return ret;
+	if (path.route == P2PBUF_ROUTE_IOVA) {
+		ret = check_granule(dev, ranges);
+		if (ret)
+			return ret;
+	}
+
+	map->dev = dev;
+	map->ranges = ranges;
+	map->dir = dir;
+	map->route = path.route;
+
+	ret = route_ops[map->route].map(map);
+	if (ret)
+		memset(map, 0, sizeof(*map));
+	return ret;
+}
+EXPORT_SYMBOL_GPL(p2pbuf_map);
+
+/**
+ * p2pbuf_unmap - undo p2pbuf_map()
+ * @map: the mapping; all zero afterwards
+ *
+ * When it returns, a translating IOMMU lets no DMA through any more, in lazy mode
+ * too. On the other routes only the device itself can be stopped.
+ *
+ * Context: may sleep.
+ */
+void p2pbuf_unmap(struct p2pbuf_mapping *map)
+{
+	route_ops[map->route].unmap(map);
+	memset(map, 0, sizeof(*map));
+}
+EXPORT_SYMBOL_GPL(p2pbuf_unmap);
+
+/**
+ * p2pbuf_nr_segments - number of contiguous pieces as the device sees it
+ * @map: the mapping
+ *
+ * Context: any.
+ * Return: the number; 1 on P2PBUF_ROUTE_IOVA.
+ */
+unsigned int p2pbuf_nr_segments(const struct p2pbuf_mapping *map)
+{
+	return map->route == P2PBUF_ROUTE_IOVA ? 1 : map->ranges->nr;
+}
+EXPORT_SYMBOL_GPL(p2pbuf_nr_segments);
+
+/**
+ * p2pbuf_segment - one contiguous piece as the device sees it
+ * @map: the mapping
+ * @index: below p2pbuf_nr_segments()
+ * @seg: filled in
+ *
+ * Context: any.
+ */
+void p2pbuf_segment(const struct p2pbuf_mapping *map, unsigned int index,
+		    struct p2pbuf_segment *seg)
+{
+	seg->addr = route_ops[map->route].addr(map, index);
+	if (map->route == P2PBUF_ROUTE_IOVA)
+		seg->length = map->ranges->size;
+	else
+		seg->length = map->ranges->vecs[index].len;
+}
+EXPORT_SYMBOL_GPL(p2pbuf_segment);
+
+/**
+ * p2pbuf_find - DMA address of a place in the buffer
+ * @map: the mapping
+ * @offset: of the place in bytes, below the buffer's size
+ * @run: where to put the number of bytes contiguous for the device from there on
+ *
+ * Context: any.
+ * Return: the DMA address.
+ */
+dma_addr_t p2pbuf_find(const struct p2pbuf_mapping *map, u64 offset, u64 *run)
+{
+	const struct p2pbuf_ranges *ranges = map->ranges;
+	unsigned int i;
+	u64 within;
+
+	if (map->route == P2PBUF_ROUTE_IOVA) {
+		*run = ranges->size - offset;
+		return map->iova.addr + offset;
+	}
+
+	i = p2pbuf_ranges_index(ranges, offset);
+	within = offset - ranges->starts[i];
+	*run = ranges->vecs[i].len - within;
+	return route_ops[map->route].addr(map, i) + within;
+}
+EXPORT_SYMBOL_GPL(p2pbuf_find);

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Ranges of a BAR, as the user gives them, become a phys_vec array.
+ *
+ * Pure arithmetic: no device is touched, so the caller needs no lock.
+ */
+#include <linux/bits.h>
+#include <linux/err.h>
+#include <linux/export.h>
+#include <linux/limits.h>
+#include <linux/mm.h>
+#include <linux/overflow.h>
+#include <linux/slab.h>
+
+#include "core.h"
+
+/*
+ * dma_iova_try_alloc() WARNs about sizes with the top bit set (Linux 7.2,
+ * drivers/iommu/dma-iommu.c), and a file offset could not name them either.
+ */
+#define P2PBUF_SIZE_LIMIT	BIT_ULL(63)
+
+static int range_to_phys(phys_addr_t bar_start, u64 bar_size,
+			 const struct p2pbuf_range *range, struct phys_vec *vec)
+{
+	u64 end, phys_last;
+
+	if (!range->length)
+		return -ENODATA;
+	if (!PAGE_ALIGNED(range->offset) || !PAGE_ALIGNED(range->length))
+		return -EDOM;
+	if (check_add_overflow(range->offset, range->length, &end))
+		return -EOVERFLOW;
+	if (check_add_overflow((u64)bar_start, end - 1, &phys_last) ||
+	    phys_last > PHYS_ADDR_MAX)
+		return -EOVERFLOW;
+	if (end > bar_size)
+		return -ERANGE;
+
+	vec->paddr = bar_start + range->offset;
+	vec->len = range->length;
+	return 0;
+}
+
+/* @vec starts at buffer offset @ranges->size. */
+static void ranges_append(struct p2pbuf_ranges *ranges, const struct phys_vec *vec)
+{
+	struct phys_vec *prev = ranges->nr ? &ranges->vecs[ranges->nr - 1] : NULL;
+
+	ranges->last = max(ranges->last, vec->paddr + vec->len - 1);
+
+	if (prev && prev->paddr + prev->len == vec->paddr) {
+		prev->len += vec->len;
+		return;
+	}
+
+	ranges->starts[ranges->nr] = ranges->size;
+	ranges->nr++;
+	ranges->vecs[ranges->nr - 1] = *vec;
+}
+
+/**
+ * p2pbuf_ranges_create - check ranges of a BAR and merge physical neighbours
+ * @provider: the BAR's provider
+ * @bar_start: physical address of the BAR, a multiple of PAGE_SIZE
+ * @bar_size: size of the BAR in bytes
+ * @user: the ranges, in the buffer's order
+ * @nr: number of elements in @user
+ *
+ * Context: may sleep. The memory is charged to the caller's cgroup.
+ * Return: the ranges, or ERR_PTR: -ENODATA (@nr or a length is zero), -EDOM (an
+ * offset or length is not a multiple of PAGE_SIZE), -EOVERFLOW (offset + length,
+ * the physical address, or the total overflow), -ERANGE (past the BAR's end),
+ * -ENOMEM.
+ */
+struct p2pbuf_ranges *
+p2pbuf_ranges_create(struct p2pdma_provider *provider, phys_addr_t bar_start,
+		     u64 bar_size, const struct p2pbuf_range *user,
+		     unsigned int nr)
+{
+	struct p2pbuf_ranges *ranges __free(p2pbuf_ranges) = NULL;
+	unsigned int i;
+
+	if (!nr)
+		return ERR_PTR(-ENODATA);
+
+	/* @nr is the user's choice: too much is an error, not worth a warning. */
+	ranges = kvzalloc(struct_size(ranges, vecs, nr),
+			  GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!ranges)
+		return ERR_PTR(-ENOMEM);
+	ranges->starts = kvmalloc_array(nr, sizeof(*ranges->starts),
+					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!ranges->starts)
+		return ERR_PTR(-ENOMEM);
+
+	ranges->provider = provider;
+	ranges->nr_exported = nr;
+
+	for (i = 0; i < nr; i++) {
+		struct phys_vec vec;
+		u64 size;
+		int ret;
+
+		ret = range_to_phys(bar_start, bar_size, &user[i], &vec);
+		if (ret)
+			return ERR_PTR(ret);
+		if (check_add_overflow(ranges->size, vec.len, &size) ||
+		    size >= P2PBUF_SIZE_LIMIT)
+			return ERR_PTR(-EOVERFLOW);
+
+		ranges_append(ranges, &vec);
+		ranges->size = size;
+	}
+
+	return no_free_ptr(ranges);
+}
+EXPORT_SYMBOL_GPL(p2pbuf_ranges_create);
+
+/**
+ * p2pbuf_ranges_free - free ranges that are mapped nowhere
+ * @ranges: from p2pbuf_ranges_create(), or NULL or an error of it
+ *
+ * Context: may sleep.
+ */
+void p2pbuf_ranges_free(struct p2pbuf_ranges *ranges)
+{
+	if (IS_ERR_OR_NULL(ranges))
+		return;
+	kvfree(ranges->starts);
+	kvfree(ranges);
+}
+EXPORT_SYMBOL_GPL(p2pbuf_ranges_free);
+
+/* The element of @vecs that holds @offset, which is below the size. */
+unsigned int p2pbuf_ranges_index(const struct p2pbuf_ranges *ranges, u64 offset)
+{
+	unsigned int low = 0, high = ranges->nr;
+
+	/* starts[low] <= offset < starts[high], with starts[nr] = size */
+	while (high - low > 1) {
+		unsigned int mid = low + (high - low) / 2;
+
+		if (ranges->starts[mid] <= offset)
+			low = mid;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+/**
+ * p2pbuf_ranges_find - physical address of a place in the buffer
+ * @ranges: the ranges
+ * @offset: of the place in bytes, below @ranges->size
+ * @run: where to put the number of physically contiguous bytes from there on
+ *
+ * Context: any.
+ * Return: the physical address.
+ */
+phys_addr_t p2pbuf_ranges_find(const struct p2pbuf_ranges *ranges, u64 offset,
+			       u64 *run)
+{
+	unsigned int i = p2pbuf_ranges_index(ranges, offset);
+	u64 within = offset - ranges->starts[i];
+
+	*run = ranges->vecs[i].len - within;
+	return ranges->vecs[i].paddr + within;
+}
+EXPORT_SYMBOL_GPL(p2pbuf_ranges_find);

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The route from a device to a peer's BAR.
+ *
+ * The kernel decides this in calc_map_type_and_dist() (drivers/pci/p2pdma.c, Linux
+ * 7.3), behind pci_p2pdma_map_type(), which modules do not get, and which caches
+ * its answer by the client's bus address until the provider unbinds: it goes stale
+ * when ACS controls change or a bus address is used again. The rule here is
+ * the same, derived afresh each time: pci_p2pdma_distance() says whether there is a
+ * route at all, by the kernel's own allow-list; one walk says which.
+ */
+#include <linux/export.h>
+#include <linux/pci.h>
+/* Linux 7.3's iommu-dma.h names struct scatterlist without declaring it. */
+#include <linux/scatterlist.h>
+#include <linux/iommu-dma.h>
+
+#include <p2pbuf.h>
+
+/* PCI Express Base Specification 6.0, 7.7.11: ACS Control Register */
+static bool port_redirects(struct pci_dev *port)
+{
+	u16 ctrl;
+
+	if (!port->acs_cap)
+		return false;
+
+	pci_read_config_word(port, port->acs_cap + PCI_ACS_CTRL, &ctrl);
+	return ctrl & (PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC);
+}
+
+static bool is_upstream_of(struct pci_dev *bridge, struct pci_dev *pdev)
+{
+	for (; pdev; pdev = pci_upstream_bridge(pdev))
+		if (pdev == bridge)
+			return true;
+	return false;
+}
+
+static struct pci_dev *find_common(struct pci_dev *a, struct pci_dev *b)
+{
+	while (a && !is_upstream_of(a, b))
+		a = pci_upstream_bridge(a);
+	return a;
+}
+
+/* From @pdev up to, but not including, @end; NULL if nothing redirects. */
+static struct pci_dev *find_redirect(struct pci_dev *pdev, struct pci_dev *end)
+{
+	for (; pdev != end; pdev = pci_upstream_bridge(pdev))
+		if (port_redirects(pdev))
+			return pdev;
+	return NULL;
+}
+
+/*
+ * The common bridge's own controls count, as in the kernel: two functions of one
+ * device below a redirecting root port do not reach each other directly.
+ */
+static void walk(struct pci_dev *owner, struct pci_dev *client,
+		 struct p2pbuf_path *path)
+{
+	path->common = find_common(owner, client);
+	if (!path->common)
+		return;
+
+	path->redirect = find_redirect(owner, path->common);
+	if (!path->redirect && port_redirects(path->common))
+		path->redirect = path->common;
+	if (!path->redirect)
+		path->redirect = find_redirect(client, path->common);
+}
+
+/**
+ * p2pbuf_route - the way for DMA by a device to a provider's memory
+ * @provider: of the memory
+ * @dev: the device that does the DMA
+ * @path: filled in, on error too, for p2pbuf_route_explain()
+ *
+ * Context: any in which configuration space may be read. The caller sees to it that
+ * @provider and @dev stay bound to their drivers, which keeps the bridges above
+ * them too.
+ * Return: 0, or -EREMOTEIO if there is no route.
+ */
+int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
+		 struct p2pbuf_path *path)
+{
+	struct pci_dev *owner = to_pci_dev(provider->owner);
+
+	*path = (struct p2pbuf_path){ .route = P2PBUF_ROUTE_UNKNOWN };
+
+	if (!dev_is_pci(dev))
+		return -EREMOTEIO;
+
+	walk(owner, to_pci_dev(dev), path);
+
+	if (pci_p2pdma_distance(owner, dev, false) < 0)
+		return -EREMOTEIO;
+
+	if (path->common && !path->redirect)
+		path->route = P2PBUF_ROUTE_BUS_ADDR;
+	else if (use_dma_iommu(dev))
+		path->route = P2PBUF_ROUTE_IOVA;
+	else
+		path->route = P2PBUF_ROUTE_HOST_BRIDGE;
+	return 0;
+}
+EXPORT_SYMBOL_GPL(p2pbuf_route);
+
+/**
+ * p2pbuf_route_explain - say in the kernel log why there is no route
+ * @provider: as given to p2pbuf_route(), which failed
+ * @dev: likewise
+ * @path: as filled in by it
+ *
+ * Names the redirecting port, or the host bridge that the kernel's allow-list does
+ * not hold.
+ *
+ * Context: any.
+ */
+void p2pbuf_route_explain(struct p2pdma_provider *provider, struct device *dev,
+			  const struct p2pbuf_path *path)
+{
+	struct pci_dev *owner = to_pci_dev(provider->owner);
+	struct pci_host_bridge *host;
+
+	if (!dev_is_pci(dev)) {
+		dev_info(dev, "no peer-to-peer route to %s: not a PCI function\n",
+			 pci_name(owner));
+		return;
+	}
+
+	host = pci_find_host_bridge(to_pci_dev(dev)->bus);
+	if (path->redirect)
+		dev_info(dev, "no peer-to-peer route to %s: ACS of port %s redirects to host bridge %s, which is not on the kernel's allow-list\n",
+			 pci_name(owner), pci_name(path->redirect),
+			 dev_name(&host->dev));
+	else
+		dev_info(dev, "no peer-to-peer route to %s: no common switch, and host bridge %s is not on the kernel's allow-list\n",
+			 pci_name(owner), dev_name(&host->dev));
+}
+EXPORT_SYMBOL_GPL(p2pbuf_route_explain);

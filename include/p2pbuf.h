@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the p2pbuf core gives to drivers: ranges of MMIO without struct page, their
+ * mapping for a peer, and the phys interconnect between exporter and importer.
+ */
+#ifndef _P2PBUF_H
+#define _P2PBUF_H
+
+#include <linux/dma-buf.h>
+#include <linux/dma-mapping.h>
+#include <linux/list.h>
+#include <linux/pci-p2pdma.h>
+#include <linux/types.h>
+
+#include <linux/p2pbuf.h>
+
+struct file_operations;
+struct miscdevice;
+struct sg_table;
+
+/**
+ * struct p2pbuf_ranges - MMIO ranges of one provider, in the buffer's order
+ * @provider: the BAR's provider; dies with the binding of the provider's driver
+ * @size: sum of all lengths in bytes; not zero, below 2^63
+ * @last: highest physical address of any range, inclusive
+ * @nr_exported: number of ranges as the exporter was given them
+ * @nr: number of elements in @vecs
+ * @starts: offset of each element of @vecs in the buffer, ascending
+ * @vecs: the ranges, physically adjacent neighbours merged; address and length
+ *	of each are multiples of PAGE_SIZE, no length is zero
+ *
+ * Immutable after p2pbuf_ranges_create(), so no lock protects it. The owner keeps it
+ * for as long as it is mapped anywhere.
+ */
+struct p2pbuf_ranges {
+	struct p2pdma_provider *provider;
+	u64 size;
+	phys_addr_t last;
+	unsigned int nr_exported;
+	unsigned int nr;
+	u64 *starts;
+	struct phys_vec vecs[] __counted_by(nr);
+};
+
+struct p2pbuf_ranges *
+p2pbuf_ranges_create(struct p2pdma_provider *provider, phys_addr_t bar_start,
+		     u64 bar_size, const struct p2pbuf_range *user,
+		     unsigned int nr);
+void p2pbuf_ranges_free(struct p2pbuf_ranges *ranges);
+phys_addr_t p2pbuf_ranges_find(const struct p2pbuf_ranges *ranges, u64 offset,
+			       u64 *run);
+
+DEFINE_FREE(p2pbuf_ranges, struct p2pbuf_ranges *, p2pbuf_ranges_free(_T))
+
+/**
+ * struct p2pbuf_path - answer of p2pbuf_route()
+ * @route: the way for peer DMA, P2PBUF_ROUTE_UNKNOWN if there is none
+ * @redirect: the first port on the way whose ACS controls redirect, or NULL; no
+ *	reference is held: valid while both functions are bound
+ * @common: the upstream bridge both functions share, or NULL; likewise
+ */
+struct p2pbuf_path {
+	enum p2pbuf_route route;
+	struct pci_dev *redirect;
+	struct pci_dev *common;
+};
+
+int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
+		 struct p2pbuf_path *path);
+void p2pbuf_route_explain(struct p2pdma_provider *provider, struct device *dev,
+			  const struct p2pbuf_path *path);
+
+/**
+ * struct p2pbuf_mapping - ranges mapped for one device
+ * @dev: the device the addresses are for
+ * @ranges: what is mapped; borrowed, the owner of the ranges keeps them until
+ *	p2pbuf_unmap()
+ * @dir: direction of the DMA
+ * @route: decided when mapped, and what unmap goes by: an address alone does not
+ *	say whether it is a bus address or an IOVA
+ * @iova: P2PBUF_ROUTE_IOVA: the one IOVA range, all of it linked
+ * @addrs: P2PBUF_ROUTE_HOST_BRIDGE: address of each element of @ranges
+ *
+ * P2PBUF_ROUTE_BUS_ADDR needs no state: the addresses follow from @ranges.
+ *
+ * A mapping is either wholly mapped or all zero. It has no lock of its own; the
+ * owner serialises map and unmap (with a DMABUF: the reservation lock).
+ */
+struct p2pbuf_mapping {
+	struct device *dev;
+	const struct p2pbuf_ranges *ranges;
+	enum dma_data_direction dir;
+	enum p2pbuf_route route;
+	union {
+		struct dma_iova_state iova;
+		dma_addr_t *addrs;
+	};
+};
+
+int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
+	       const struct p2pbuf_ranges *ranges, enum dma_data_direction dir);
+void p2pbuf_unmap(struct p2pbuf_mapping *map);
+unsigned int p2pbuf_nr_segments(const struct p2pbuf_mapping *map);
+void p2pbuf_segment(const struct p2pbuf_mapping *map, unsigned int index,
+		    struct p2pbuf_segment *seg);
+dma_addr_t p2pbuf_find(const struct p2pbuf_mapping *map, u64 offset, u64 *run);
+
+/*
+ * Scatterlist of a mapping, for importers that know no better. A multiple of every
+ * leaf size up to 1 GiB, so that splitting costs no large block, and below the
+ * 4 GiB that sg_dma_len() can hold.
+ */
+#define P2PBUF_SG_MAX	0x80000000U
+
+struct sg_table *p2pbuf_sgt_map(struct device *dev,
+				const struct p2pbuf_ranges *ranges,
+				enum dma_data_direction dir);
+void p2pbuf_sgt_unmap(struct sg_table *sgt);
+
+/**
+ * struct p2pbuf_phys_ops - the phys interconnect as an exporter offers it
+ * @dmabuf_ops: the exporter's DMABUFs are known by their ops
+ * @map: hand over the ranges for DMA in direction @dir by attach->dev. The ranges
+ *	stay mappable until @unmap. Errors as of the exporter's map_dma_buf. Called
+ *	with the reservation lock held.
+ * @unmap: the importer mapped nothing any more. Called with the reservation lock
+ *	held.
+ * @node: of the core
+ *
+ * This is map_dma_buf and unmap_dma_buf without the scatterlist, under the same
+ * rules: every @map is followed by one @unmap, and an importer answers
+ * invalidate_mappings by @unmap in bounded time.
+ */
+struct p2pbuf_phys_ops {
+	const struct dma_buf_ops *dmabuf_ops;
+	const struct p2pbuf_ranges *(*map)(struct dma_buf_attachment *attach,
+					   enum dma_data_direction dir);
+	void (*unmap)(struct dma_buf_attachment *attach);
+	struct list_head node;
+};
+
+void p2pbuf_register_phys(struct p2pbuf_phys_ops *ops);
+void p2pbuf_unregister_phys(struct p2pbuf_phys_ops *ops);
+
+const struct p2pbuf_phys_ops *p2pbuf_phys_ops(struct dma_buf *dmabuf);
+int p2pbuf_map_attachment(struct p2pbuf_mapping *map,
+			  struct dma_buf_attachment *attach,
+			  enum dma_data_direction dir);
+void p2pbuf_unmap_attachment(struct p2pbuf_mapping *map,
+			     struct dma_buf_attachment *attach);
+
+int p2pbuf_node_register(struct miscdevice *misc, struct device *dev, const char *kind,
+			 const struct file_operations *fops);
+
+#endif /* _P2PBUF_H */
