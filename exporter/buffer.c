@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The DMABUF: export, attach, map, and taking it all back.
+ *
+ * Revoking has three steps, in this order (dma_buf_invalidate_mappings() has the
+ * contract):
+ *
+ *  1. Under the reservation lock: revoked is set, so that nothing new is mapped;
+ *     importers are told; CPU mappings are zapped.
+ *  2. The fences in the reservation object signal. Until then importers may read and
+ *     write.
+ *  3. The count of mappings reaches zero. Until then importers may still read, and
+ *     the addresses are theirs.
+ *
+ * Only then may the memory or its provider go away.
+ */
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/nospec.h>
+#include <linux/slab.h>
+#include <linux/wait_bit.h>
+
+#include "exporter.h"
+
+static void buffer_free(struct kref *kref)
+{
+	struct p2pbuf_buffer *buf = container_of(kref, struct p2pbuf_buffer, kref);
+
+	if (buf->inode)
+		iput(buf->inode);
+	dma_resv_fini(&buf->resv);
+	p2pbuf_ranges_free(buf->ranges);
+	p2pbuf_exporter_put(buf->exp);
+	kfree(buf);
+}
+
+static void buffer_put(struct p2pbuf_buffer *buf)
+{
+	kref_put(&buf->kref, buffer_free);
+}
+
+/* The provider may be looked at: the driver cannot unbind while this is so. */
+static int check_usable(struct p2pbuf_buffer *buf)
+{
+	dma_resv_assert_held(&buf->resv);
+	return buf->revoked ? -ENODEV : 0;
+}
+
+static int check_route(struct p2pbuf_buffer *buf, struct device *dev)
+{
+	struct p2pbuf_path path;
+	int ret;
+
+	ret = p2pbuf_route(buf->ranges->provider, dev, &path);
+	if (ret)
+		p2pbuf_route_explain(buf->ranges->provider, dev, &path);
+	return ret;
+}
+
+static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct p2pbuf_buffer *buf = dmabuf->priv;
+	int ret;
+
+	if (!attach->peer2peer || !dma_buf_attach_revocable(attach))
+		return -EOPNOTSUPP;
+
+	/* The core calls attach without the lock (drivers/dma-buf/dma-buf.c). */
+	dma_resv_lock(&buf->resv, NULL);
+	ret = check_usable(buf);
+	if (!ret)
+		ret = check_route(buf, attach->dev);
+	dma_resv_unlock(&buf->resv);
+	return ret;
+}
+
+static int map_begin(struct p2pbuf_buffer *buf, enum dma_data_direction dir)
+{
+	int ret;
+
+	ret = check_usable(buf);
+	if (ret)
+		return ret;
+	if (dir != DMA_TO_DEVICE && !buf->writable)
+		return -EACCES;
+
+	atomic_inc(&buf->nr_maps);
+	return 0;
+}
+
+static void map_end(struct p2pbuf_buffer *buf)
+{
+	dma_resv_assert_held(&buf->resv);
+	if (atomic_dec_and_test(&buf->nr_maps))
+		wake_up_var(&buf->nr_maps);
+}
+
+static struct sg_table *buffer_map_sgt(struct dma_buf_attachment *attach,
+				       enum dma_data_direction dir)
+{
+	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
+	struct sg_table *sgt;
+	int ret;
+
+	ret = map_begin(buf, dir);
+	if (ret)
+		return ERR_PTR(ret);
+	sgt = p2pbuf_sgt_map(attach->dev, buf->ranges, dir);
+	if (IS_ERR(sgt))
+		map_end(buf);
+	return sgt;
+}
+
+static void buffer_unmap_sgt(struct dma_buf_attachment *attach, struct sg_table *sgt,
+			     enum dma_data_direction dir)
+{
+	p2pbuf_sgt_unmap(sgt);
+	map_end(attach->dmabuf->priv);
+}
+
+static const struct p2pbuf_ranges *buffer_map_phys(struct dma_buf_attachment *attach,
+						   enum dma_data_direction dir)
+{
+	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
+	int ret;
+
+	ret = map_begin(buf, dir);
+	return ret ? ERR_PTR(ret) : buf->ranges;
+}
+
+static void buffer_unmap_phys(struct dma_buf_attachment *attach)
+{
+	map_end(attach->dmabuf->priv);
+}
+
+/* The file is gone, so no importer and no CPU mapping is left; revoke may run. */
+static void buffer_release(struct dma_buf *dmabuf)
+{
+	struct p2pbuf_buffer *buf = dmabuf->priv;
+
+	dma_resv_lock(&buf->resv, NULL);
+	buf->dmabuf = NULL;
+	dma_resv_unlock(&buf->resv);
+
+	mutex_lock(&buf->exp->lock);
+	list_del(&buf->node);
+	mutex_unlock(&buf->exp->lock);
+
+	buffer_put(buf);
+}
+
+static const struct dma_buf_ops buffer_ops = {
+	.attach = buffer_attach,
+	.map_dma_buf = buffer_map_sgt,
+	.unmap_dma_buf = buffer_unmap_sgt,
+	.mmap = p2pbuf_buffer_mmap,
+	.release = buffer_release,
+};
+
+struct p2pbuf_phys_ops p2pbuf_exporter_phys_ops = {
+	.dmabuf_ops = &buffer_ops,
+	.map = buffer_map_phys,
+	.unmap = buffer_unmap_phys,
+};
+
+static struct p2pbuf_ranges *create_ranges(struct p2pbuf_exporter *exp,
+					   unsigned int bar, unsigned int nr,
+					   const struct p2pbuf_range *user)
+{
+	struct p2pdma_provider *provider = pcim_p2pdma_provider(exp->pdev, bar);
+
+	if (!provider)
+		return ERR_PTR(-EOPNOTSUPP);
+	return p2pbuf_ranges_create(provider, pci_resource_start(exp->pdev, bar),
+				    pci_resource_len(exp->pdev, bar), user, nr);
+}
+
+static struct p2pbuf_buffer *buffer_create(struct p2pbuf_exporter *exp,
+					   const struct p2pbuf_region *region,
+					   const struct p2pbuf_export *args,
+					   struct p2pbuf_ranges *ranges)
+{
+	struct p2pbuf_buffer *buf;
+
+	buf = kzalloc_obj(*buf, GFP_KERNEL_ACCOUNT);
+	if (!buf)
+		return NULL;
+
+	kref_init(&buf->kref);
+	kref_get(&exp->kref);
+	buf->exp = exp;
+	dma_resv_init(&buf->resv);
+	buf->ranges = ranges;
+	buf->write_combining = region->flags & P2PBUF_REGION_WRITE_COMBINING;
+	buf->writable = (args->open_flags & O_ACCMODE) != O_RDONLY;
+	return buf;
+}
+
+static struct dma_buf *buffer_to_dmabuf(struct p2pbuf_buffer *buf,
+					const struct p2pbuf_export *args)
+{
+	DEFINE_DMA_BUF_EXPORT_INFO(info);
+	struct dma_buf *dmabuf;
+
+	lockdep_assert_held(&buf->exp->lock);
+
+	info.exp_name = P2PBUF_EXPORTER_NAME;
+	info.ops = &buffer_ops;
+	info.size = buf->ranges->size;
+	info.flags = args->open_flags;
+	info.resv = &buf->resv;
+	info.priv = buf;
+
+	dmabuf = dma_buf_export(&info);
+	if (IS_ERR(dmabuf))
+		return dmabuf;
+
+	buf->dmabuf = dmabuf;
+	buf->inode = file_inode(dmabuf->file);
+	ihold(buf->inode);
+	list_add_tail(&buf->node, &buf->exp->buffers);
+	return dmabuf;
+}
+
+/**
+ * p2pbuf_buffer_export - make a DMABUF of ranges of a BAR
+ * @exp: the exporter
+ * @args: checked but for the region
+ * @user: copy of the user's ranges
+ *
+ * Context: may sleep.
+ * Return: the DMABUF, or ERR_PTR: -ENODEV (unbound), -ENXIO (no such region),
+ * -EOPNOTSUPP (not exportable), an error of p2pbuf_ranges_create() or
+ * dma_buf_export().
+ */
+struct dma_buf *p2pbuf_buffer_export(struct p2pbuf_exporter *exp,
+				     const struct p2pbuf_export *args,
+				     const struct p2pbuf_range *user)
+{
+	const struct p2pbuf_region *region;
+	struct p2pbuf_ranges *ranges;
+	struct p2pbuf_buffer *buf;
+	struct dma_buf *dmabuf;
+	unsigned int bar;
+
+	guard(mutex)(&exp->lock);
+
+	if (!exp->pdev)
+		return ERR_PTR(-ENODEV);
+	if (args->region_index >= PCI_STD_NUM_BARS)
+		return ERR_PTR(-ENXIO);
+	bar = array_index_nospec(args->region_index, PCI_STD_NUM_BARS);
+	region = &exp->regions[bar];
+	if (region->reason == P2PBUF_REASON_ABSENT)
+		return ERR_PTR(-ENXIO);
+	if (region->reason != P2PBUF_REASON_NONE)
+		return ERR_PTR(-EOPNOTSUPP);
+
+	ranges = create_ranges(exp, bar, args->nr_ranges, user);
+	if (IS_ERR(ranges))
+		return ERR_CAST(ranges);
+	buf = buffer_create(exp, region, args, ranges);
+	if (!buf) {
+		p2pbuf_ranges_free(ranges);
+		return ERR_PTR(-ENOMEM);
+	}
+
+	dmabuf = buffer_to_dmabuf(buf, args);
+	if (IS_ERR(dmabuf))
+		buffer_put(buf);
+	return dmabuf;
+}
+
+static void buffer_revoke(struct p2pbuf_buffer *buf)
+{
+	dma_resv_lock(&buf->resv, NULL);
+	buf->revoked = true;
+	if (buf->dmabuf)
+		dma_buf_invalidate_mappings(buf->dmabuf);
+	p2pbuf_buffer_zap(buf);
+	dma_resv_unlock(&buf->resv);
+}
+
+/**
+ * p2pbuf_buffers_revoke - step 1 for all buffers
+ * @exp: the exporter
+ *
+ * Context: may sleep; @exp->lock is held.
+ */
+void p2pbuf_buffers_revoke(struct p2pbuf_exporter *exp)
+{
+	struct p2pbuf_buffer *buf;
+
+	lockdep_assert_held(&exp->lock);
+	list_for_each_entry(buf, &exp->buffers, node)
+		buffer_revoke(buf);
+}
+
+static void buffer_wait(struct p2pbuf_buffer *buf)
+{
+	dma_resv_wait_timeout(&buf->resv, DMA_RESV_USAGE_BOOKKEEP, false,
+			      MAX_SCHEDULE_TIMEOUT);
+	wait_var_event(&buf->nr_maps, !atomic_read(&buf->nr_maps));
+}
+
+/**
+ * p2pbuf_buffers_wait - steps 2 and 3 for all buffers
+ * @exp: the exporter, revoked
+ *
+ * Without @exp->lock while waiting: the importer waited for may be releasing
+ * another buffer, which takes it.
+ *
+ * Context: may sleep, as long as importers take to unmap.
+ */
+void p2pbuf_buffers_wait(struct p2pbuf_exporter *exp)
+{
+	struct p2pbuf_buffer *buf;
+	LIST_HEAD(pending);
+
+	mutex_lock(&exp->lock);
+	list_splice_init(&exp->buffers, &pending);
+	while ((buf = list_first_entry_or_null(&pending, struct p2pbuf_buffer, node))) {
+		list_move_tail(&buf->node, &exp->buffers);
+		kref_get(&buf->kref);
+		mutex_unlock(&exp->lock);
+
+		buffer_wait(buf);
+		buffer_put(buf);
+
+		mutex_lock(&exp->lock);
+	}
+	mutex_unlock(&exp->lock);
+}
