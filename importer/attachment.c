@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An imported DMABUF: attach, map, unmap, and answering invalidate_mappings.
+ *
+ * The exporter calls invalidate_mappings under the reservation lock and then waits for
+ * the unmap. The callback must not wait for DMA under way nor take a lock that is
+ * held while the reservation lock is taken; so it marks the mapping stale, which
+ * stops the copy at its next chunk, and leaves the unmap to a work item.
+ */
+#include <linux/cleanup.h>
+#include <linux/dma-resv.h>
+#include <linux/err.h>
+#include <linux/slab.h>
+
+#include "importer.h"
+
+static void attachment_free(struct kref *kref)
+{
+	struct p2pbuf_attachment *att =
+		container_of(kref, struct p2pbuf_attachment, kref);
+
+	p2pbuf_importer_put(att->importer);
+	mutex_destroy(&att->lock);
+	kfree(att);
+}
+
+/**
+ * p2pbuf_attachment_put - drop a reference
+ * @att: the attachment, shut down before the last reference goes; or NULL
+ */
+void p2pbuf_attachment_put(struct p2pbuf_attachment *att)
+{
+	if (att)
+		kref_put(&att->kref, attachment_free);
+}
+
+/* Detached for good: by a release that overtook the caller, or by unbinding. */
+static int check_attached(struct p2pbuf_attachment *att)
+{
+	lockdep_assert_held(&att->lock);
+	if (att->attach)
+		return 0;
+	return READ_ONCE(att->importer->bound) ? -ENOENT : -ENODEV;
+}
+
+static void set_mapped(struct p2pbuf_attachment *att, bool mapped)
+{
+	lockdep_assert_held(&att->lock);
+	dma_resv_assert_held(att->dmabuf->resv);
+	att->mapped = mapped;
+}
+
+/* What the exporter tells of the ranges; nothing of the mapping depends on it. */
+static void note_ranges(struct p2pbuf_attachment *att,
+			const struct p2pbuf_ranges *ranges, enum p2pbuf_route route)
+{
+	att->route = route;
+	att->nr_ranges = ranges->nr_exported;
+	att->nr_merged = ranges->nr;
+}
+
+static void forget_ranges(struct p2pbuf_attachment *att)
+{
+	att->route = P2PBUF_ROUTE_UNKNOWN;
+	att->nr_ranges = 0;
+	att->nr_merged = 0;
+	att->nr_segments = 0;
+}
+
+static int map_phys(struct p2pbuf_attachment *att, enum dma_data_direction dir)
+{
+	int ret;
+
+	ret = p2pbuf_map_attachment(&att->map, att->attach, dir);
+	if (ret)
+		return ret;
+	note_ranges(att, att->map.ranges, att->map.route);
+	att->nr_segments = p2pbuf_nr_segments(&att->map);
+	return 0;
+}
+
+/* A scatterlist does not say which route it took: ask the exporter, if it is ours. */
+static void note_sgt_ranges(struct p2pbuf_attachment *att, enum dma_data_direction dir)
+{
+	const struct p2pbuf_phys_ops *ops = p2pbuf_phys_ops(att->dmabuf);
+	const struct p2pbuf_ranges *ranges;
+	struct p2pbuf_path path;
+
+	if (!ops)
+		return;
+	ranges = ops->map(att->attach, dir);
+	if (IS_ERR(ranges))
+		return;
+	if (!p2pbuf_route(ranges->provider, att->attach->dev, &path))
+		note_ranges(att, ranges, path.route);
+	ops->unmap(att->attach);
+}
+
+static int map_sgt(struct p2pbuf_attachment *att, enum dma_data_direction dir)
+{
+	struct sg_table *sgt;
+
+	sgt = dma_buf_map_attachment(att->attach, dir);
+	if (IS_ERR(sgt))
+		return PTR_ERR(sgt);
+	att->sgt = sgt;
+	att->nr_segments = sgt->nents;
+	note_sgt_ranges(att, dir);
+	return 0;
+}
+
+static int map_locked(struct p2pbuf_attachment *att)
+{
+	enum dma_data_direction dir = p2pbuf_access_dir(att->access);
+	int ret;
+
+	if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
+		ret = map_phys(att, dir);
+	else
+		ret = map_sgt(att, dir);
+	if (ret)
+		return ret;
+	set_mapped(att, true);
+	att->stale = false;
+	return 0;
+}
+
+static void unmap_locked(struct p2pbuf_attachment *att)
+{
+	if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
+		p2pbuf_unmap_attachment(&att->map, att->attach);
+	else
+		dma_buf_unmap_attachment(att->attach, att->sgt,
+					 p2pbuf_access_dir(att->access));
+	att->sgt = NULL;
+	forget_ranges(att);
+	set_mapped(att, false);
+}
+
+/* A dynamic importer waits for a move to end before it uses the new place. */
+static int wait_for_move(struct p2pbuf_attachment *att)
+{
+	long ret;
+
+	ret = dma_resv_wait_timeout(att->dmabuf->resv, DMA_RESV_USAGE_KERNEL, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	return ret < 0 ? -EINTR : 0;
+}
+
+/**
+ * p2pbuf_attachment_map - map the whole buffer
+ * @att: the attachment
+ *
+ * Context: may sleep.
+ * Return: 0, -EALREADY (mapped), -ENOENT (released), -ENODEV (unbound), -EINTR, or an
+ * error of the exporter's map.
+ */
+int p2pbuf_attachment_map(struct p2pbuf_attachment *att)
+{
+	int ret;
+
+	guard(mutex)(&att->lock);
+	ret = check_attached(att);
+	if (ret)
+		return ret;
+
+	dma_resv_lock(att->dmabuf->resv, NULL);
+	if (att->mapped && !att->stale) {
+		ret = -EALREADY;
+		goto out;
+	}
+	/* The work item has not run yet. */
+	if (att->mapped)
+		unmap_locked(att);
+	ret = map_locked(att);
+	if (ret)
+		goto out;
+	ret = wait_for_move(att);
+	if (ret)
+		unmap_locked(att);
+out:
+	dma_resv_unlock(att->dmabuf->resv);
+	return ret;
+}
+
+/**
+ * p2pbuf_attachment_unmap - undo p2pbuf_attachment_map()
+ * @att: the attachment
+ *
+ * Context: may sleep, for a chunk under way too.
+ * Return: 0, -ENXIO (neither mapped nor stale), -ENOENT (released), -ENODEV (unbound).
+ */
+int p2pbuf_attachment_unmap(struct p2pbuf_attachment *att)
+{
+	int ret;
+
+	guard(mutex)(&att->lock);
+	ret = check_attached(att);
+	if (ret)
+		return ret;
+
+	dma_resv_lock(att->dmabuf->resv, NULL);
+	if (att->mapped)
+		unmap_locked(att);
+	else if (!att->stale)
+		ret = -ENXIO;
+	att->stale = false;
+	dma_resv_unlock(att->dmabuf->resv);
+	return ret;
+}
+
+static void unmap_stale(struct work_struct *work)
+{
+	struct p2pbuf_attachment *att =
+		container_of(work, struct p2pbuf_attachment, unmap_work);
+
+	mutex_lock(&att->lock);
+	if (att->attach) {
+		dma_resv_lock(att->dmabuf->resv, NULL);
+		if (att->mapped && att->stale)
+			unmap_locked(att);
+		dma_resv_unlock(att->dmabuf->resv);
+	}
+	mutex_unlock(&att->lock);
+	p2pbuf_attachment_put(att);
+}
+
+static void invalidate_mappings(struct dma_buf_attachment *attach)
+{
+	struct p2pbuf_attachment *att = attach->importer_priv;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	if (!att->mapped)
+		return;
+	att->stale = true;
+	kref_get(&att->kref);
+	if (!queue_work(p2pbuf_unmap_wq, &att->unmap_work))
+		p2pbuf_attachment_put(att);
+}
+
+static const struct dma_buf_attach_ops attach_ops = {
+	.allow_peer2peer = true,
+	.invalidate_mappings = invalidate_mappings,
+};
+
+static int choose_interconnect(struct p2pbuf_attachment *att, u32 wanted)
+{
+	bool offered = p2pbuf_phys_ops(att->dmabuf);
+
+	switch (wanted) {
+	case P2PBUF_INTERCONNECT_AUTO:
+		att->interconnect = offered ? P2PBUF_INTERCONNECT_PHYS :
+					      P2PBUF_INTERCONNECT_SGT;
+		return 0;
+	case P2PBUF_INTERCONNECT_PHYS:
+		att->interconnect = P2PBUF_INTERCONNECT_PHYS;
+		return offered ? 0 : -EOPNOTSUPP;
+	case P2PBUF_INTERCONNECT_SGT:
+		att->interconnect = P2PBUF_INTERCONNECT_SGT;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* Under @importer->lock, so that the function stays bound until it is in the list. */
+static int attach_locked(struct p2pbuf_attachment *att)
+{
+	struct p2pbuf_importer *importer = att->importer;
+	struct dma_buf_attachment *attach;
+
+	guard(mutex)(&importer->lock);
+	if (!importer->bound)
+		return -ENODEV;
+
+	attach = dma_buf_dynamic_attach(att->dmabuf, &importer->edu.pdev->dev,
+					&attach_ops, att);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
+	att->attach = attach;
+	list_add_tail(&att->node, &importer->imports);
+	return 0;
+}
+
+/**
+ * p2pbuf_attachment_create - attach to a DMABUF
+ * @importer: for whose function
+ * @args: flags and reserved members checked
+ *
+ * Context: may sleep.
+ * Return: the attachment, or ERR_PTR: -EBADF, -EINVAL, -EOPNOTSUPP, -ENODEV, -ENOMEM,
+ * or an error of the exporter's attach.
+ */
+struct p2pbuf_attachment *
+p2pbuf_attachment_create(struct p2pbuf_importer *importer,
+			 const struct p2pbuf_import *args)
+{
+	struct p2pbuf_attachment *att;
+	int ret;
+
+	if (!args->access ||
+	    (args->access & ~(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)))
+		return ERR_PTR(-EINVAL);
+
+	att = kzalloc_obj(*att, GFP_KERNEL_ACCOUNT);
+	if (!att)
+		return ERR_PTR(-ENOMEM);
+
+	kref_init(&att->kref);
+	kref_get(&importer->kref);
+	att->importer = importer;
+	INIT_LIST_HEAD(&att->node);
+	mutex_init(&att->lock);
+	INIT_WORK(&att->unmap_work, unmap_stale);
+	att->access = args->access;
+	att->fence_context = dma_fence_context_alloc(1);
+
+	att->dmabuf = dma_buf_get(args->fd);
+	if (IS_ERR(att->dmabuf)) {
+		ret = PTR_ERR(att->dmabuf);
+		goto err_put;
+	}
+	att->size = att->dmabuf->size;
+	ret = choose_interconnect(att, args->interconnect);
+	if (ret)
+		goto err_put_dmabuf;
+	ret = attach_locked(att);
+	if (ret)
+		goto err_put_dmabuf;
+	return att;
+
+err_put_dmabuf:
+	dma_buf_put(att->dmabuf);
+err_put:
+	p2pbuf_attachment_put(att);
+	return ERR_PTR(ret);
+}
+
+static void detach(struct p2pbuf_attachment *att)
+{
+	guard(mutex)(&att->lock);
+	if (!att->attach)
+		return;
+
+	dma_resv_lock(att->dmabuf->resv, NULL);
+	if (att->mapped)
+		unmap_locked(att);
+	dma_resv_unlock(att->dmabuf->resv);
+
+	dma_buf_detach(att->dmabuf, att->attach);
+	att->attach = NULL;
+	dma_buf_put(att->dmabuf);
+}
+
+/**
+ * p2pbuf_attachment_shutdown - unmap and detach, for good
+ * @att: the attachment; the caller holds a reference
+ *
+ * May be called more than once and from several sides: handle released, file closed,
+ * driver unbound.
+ *
+ * Context: may sleep, for a chunk under way too.
+ */
+void p2pbuf_attachment_shutdown(struct p2pbuf_attachment *att)
+{
+	detach(att);
+
+	guard(mutex)(&att->importer->lock);
+	list_del_init(&att->node);
+}
+
+/**
+ * p2pbuf_attachments_shutdown - shut down all attachments of an importer
+ * @importer: not bound any more, so that no attachment is added
+ *
+ * Context: may sleep.
+ */
+void p2pbuf_attachments_shutdown(struct p2pbuf_importer *importer)
+{
+	struct p2pbuf_attachment *att;
+
+	mutex_lock(&importer->lock);
+	while ((att = list_first_entry_or_null(&importer->imports,
+					       struct p2pbuf_attachment, node))) {
+		kref_get(&att->kref);
+		mutex_unlock(&importer->lock);
+
+		p2pbuf_attachment_shutdown(att);
+		p2pbuf_attachment_put(att);
+
+		mutex_lock(&importer->lock);
+	}
+	mutex_unlock(&importer->lock);
+}
+
+/**
+ * p2pbuf_attachment_lock_mapped - take the reservation lock of a mapped buffer
+ * @att: the attachment
+ *
+ * Context: may sleep; @att->lock is held, and while it is, the mapping stays.
+ * Return: 0 with the reservation lock held; without it -ENOENT (released), -ENODEV
+ * (unbound), -ESTALE (invalidated), -ENXIO (not mapped).
+ */
+int p2pbuf_attachment_lock_mapped(struct p2pbuf_attachment *att)
+{
+	int ret;
+
+	ret = check_attached(att);
+	if (ret)
+		return ret;
+
+	dma_resv_lock(att->dmabuf->resv, NULL);
+	if (att->mapped && !att->stale)
+		return 0;
+	ret = att->stale ? -ESTALE : -ENXIO;
+	dma_resv_unlock(att->dmabuf->resv);
+	return ret;
+}
+
+static dma_addr_t find_sgt(const struct sg_table *sgt, u64 offset, u64 *run)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sgtable_dma_sg(sgt, sg, i) {
+		if (offset < sg_dma_len(sg)) {
+			*run = sg_dma_len(sg) - offset;
+			return sg_dma_address(sg) + offset;
+		}
+		offset -= sg_dma_len(sg);
+	}
+	*run = 0;
+	return DMA_MAPPING_ERROR;
+}
+
+/**
+ * p2pbuf_attachment_find - DMA address of a place in a mapped buffer
+ * @att: the attachment, mapped
+ * @offset: of the place in bytes, below the DMABUF's size
+ * @run: where to put the number of bytes contiguous for the device from there on; 0
+ *	if the exporter's scatterlist is shorter than its DMABUF
+ *
+ * Context: @att->lock is held.
+ * Return: the address.
+ */
+dma_addr_t p2pbuf_attachment_find(struct p2pbuf_attachment *att, u64 offset, u64 *run)
+{
+	lockdep_assert_held(&att->lock);
+	if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
+		return p2pbuf_find(&att->map, offset, run);
+	return find_sgt(att->sgt, offset, run);
+}
+
+static u32 fill_phys(struct p2pbuf_attachment *att, u32 first, u32 capacity,
+		     struct p2pbuf_segment *segs)
+{
+	u32 i;
+
+	for (i = 0; i < capacity && first + i < att->nr_segments; i++)
+		p2pbuf_segment(&att->map, first + i, &segs[i]);
+	return i;
+}
+
+static u32 fill_sgt(struct p2pbuf_attachment *att, u32 first, u32 capacity,
+		    struct p2pbuf_segment *segs)
+{
+	struct scatterlist *sg;
+	u32 filled = 0;
+	int i;
+
+	for_each_sgtable_dma_sg(att->sgt, sg, i) {
+		if (i < first)
+			continue;
+		if (filled == capacity)
+			break;
+		segs[filled].addr = sg_dma_address(sg);
+		segs[filled].length = sg_dma_len(sg);
+		filled++;
+	}
+	return filled;
+}
+
+/**
+ * p2pbuf_attachment_query - describe an attachment
+ * @att: the attachment
+ * @query: first_segment and capacity are in, all else but handle and segments is out
+ * @segs: room for @query->capacity elements
+ *
+ * Context: may sleep.
+ * Return: 0, -ENOENT (released), -ENODEV (unbound).
+ */
+int p2pbuf_attachment_query(struct p2pbuf_attachment *att, struct p2pbuf_query *query,
+			    struct p2pbuf_segment *segs)
+{
+	u32 filled = 0;
+	int ret;
+
+	guard(mutex)(&att->lock);
+	ret = check_attached(att);
+	if (ret)
+		return ret;
+
+	dma_resv_lock(att->dmabuf->resv, NULL);
+	query->state = (att->mapped && !att->stale ? P2PBUF_STATE_MAPPED : 0) |
+		       (att->stale ? P2PBUF_STATE_STALE : 0);
+	dma_resv_unlock(att->dmabuf->resv);
+
+	if (query->state & P2PBUF_STATE_MAPPED) {
+		if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
+			filled = fill_phys(att, query->first_segment,
+					   query->capacity, segs);
+		else
+			filled = fill_sgt(att, query->first_segment,
+					  query->capacity, segs);
+	}
+
+	query->interconnect = att->interconnect;
+	query->access = att->access;
+	query->route = att->route;
+	query->nr_ranges = att->nr_ranges;
+	query->nr_merged = att->nr_merged;
+	query->nr_segments = att->nr_segments;
+	query->size = att->size;
+	query->capacity = filled;
+	return 0;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The node /dev/p2pbuf/importer/<domain:bus:dev.fn> and its ioctls.
+ */
+#include <linux/cleanup.h>
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/xarray.h>
+
+#include "importer.h"
+
+/* Segments that one query fills at most: 1 MiB. */
+#define QUERY_SEGMENTS	65536U
+
+/**
+ * struct importer_file - an open node
+ * @importer: a reference is held
+ * @handles: the attachments by handle; each entry holds a reference, which its
+ *	lock protects
+ */
+struct importer_file {
+	struct p2pbuf_importer *importer;
+	struct xarray handles;
+};
+
+DEFINE_FREE(attachment_put, struct p2pbuf_attachment *, p2pbuf_attachment_put(_T))
+
+static int importer_open(struct inode *inode, struct file *file)
+{
+	struct p2pbuf_importer *importer =
+		container_of(file->private_data, struct p2pbuf_importer, misc);
+	struct importer_file *ifile;
+
+	ifile = kzalloc_obj(*ifile, GFP_KERNEL_ACCOUNT);
+	if (!ifile)
+		return -ENOMEM;
+
+	kref_get(&importer->kref);
+	ifile->importer = importer;
+	xa_init_flags(&ifile->handles, XA_FLAGS_ALLOC1 | XA_FLAGS_ACCOUNT);
+	file->private_data = ifile;
+	return 0;
+}
+
+static void remove_attachment(struct p2pbuf_attachment *att)
+{
+	p2pbuf_attachment_shutdown(att);
+	p2pbuf_attachment_put(att);
+}
+
+static int importer_close(struct inode *inode, struct file *file)
+{
+	struct importer_file *ifile = file->private_data;
+	struct p2pbuf_attachment *att;
+	unsigned long handle;
+
+	xa_for_each(&ifile->handles, handle, att)
+		remove_attachment(att);
+	xa_destroy(&ifile->handles);
+	p2pbuf_importer_put(ifile->importer);
+	kfree(ifile);
+	return 0;
+}
+
+static struct p2pbuf_attachment *get_attachment(struct importer_file *ifile, u32 handle)
+{
+	struct p2pbuf_attachment *att;
+
+	xa_lock(&ifile->handles);
+	att = xa_load(&ifile->handles, handle);
+	if (att)
+		kref_get(&att->kref);
+	xa_unlock(&ifile->handles);
+	return att;
+}
+
+/* A number that an import under way has only reserved is left alone. */
+static struct p2pbuf_attachment *take_attachment(struct importer_file *ifile, u32 handle)
+{
+	struct p2pbuf_attachment *att;
+
+	xa_lock(&ifile->handles);
+	att = xa_load(&ifile->handles, handle);
+	if (att)
+		__xa_erase(&ifile->handles, handle);
+	xa_unlock(&ifile->handles);
+	return att;
+}
+
+static long ioctl_import(struct importer_file *ifile, void __user *arg, size_t size)
+{
+	struct p2pbuf_attachment *att;
+	struct p2pbuf_import args;
+	int ret;
+
+	if (size < sizeof(args))
+		return -EINVAL;
+	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	if (args.flags || args.handle || args.reserved)
+		return -EINVAL;
+
+	att = p2pbuf_attachment_create(ifile->importer, &args);
+	if (IS_ERR(att))
+		return PTR_ERR(att);
+
+	/*
+	 * Reserve the number, tell it to the user, and only then let the handle be
+	 * found: nobody can use it before this call is certain to succeed.
+	 */
+	ret = xa_alloc(&ifile->handles, &args.handle, NULL, xa_limit_31b,
+		       GFP_KERNEL_ACCOUNT);
+	if (ret)
+		goto err_remove;
+	ret = copy_struct_to_user(arg, size, &args, sizeof(args), NULL);
+	if (ret)
+		goto err_release;
+	xa_store(&ifile->handles, args.handle, att, GFP_KERNEL_ACCOUNT);
+	return 0;
+
+err_release:
+	xa_release(&ifile->handles, args.handle);
+err_remove:
+	remove_attachment(att);
+	return ret;
+}
+
+static int copy_handle(struct p2pbuf_handle *args, void __user *arg, size_t size)
+{
+	int ret;
+
+	if (size < sizeof(*args))
+		return -EINVAL;
+	ret = copy_struct_from_user(args, sizeof(*args), arg, size);
+	if (ret)
+		return ret;
+	return args->flags ? -EINVAL : 0;
+}
+
+static long call_with_handle(struct importer_file *ifile, void __user *arg, size_t size,
+			     int (*call)(struct p2pbuf_attachment *att))
+{
+	struct p2pbuf_attachment *att __free(attachment_put) = NULL;
+	struct p2pbuf_handle args;
+	int ret;
+
+	ret = copy_handle(&args, arg, size);
+	if (ret)
+		return ret;
+	att = get_attachment(ifile, args.handle);
+	return att ? call(att) : -ENOENT;
+}
+
+static long ioctl_release(struct importer_file *ifile, void __user *arg, size_t size)
+{
+	struct p2pbuf_attachment *att;
+	struct p2pbuf_handle args;
+	int ret;
+
+	ret = copy_handle(&args, arg, size);
+	if (ret)
+		return ret;
+	att = take_attachment(ifile, args.handle);
+	if (!att)
+		return -ENOENT;
+	remove_attachment(att);
+	return 0;
+}
+
+static long ioctl_query(struct importer_file *ifile, void __user *arg, size_t size)
+{
+	struct p2pbuf_attachment *att __free(attachment_put) = NULL;
+	struct p2pbuf_segment *segs __free(kvfree) = NULL;
+	struct p2pbuf_query args;
+	int ret;
+
+	if (size < sizeof(args))
+		return -EINVAL;
+	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	att = get_attachment(ifile, args.handle);
+	if (!att)
+		return -ENOENT;
+
+	args.capacity = args.segments ? min(args.capacity, QUERY_SEGMENTS) : 0;
+	segs = kvmalloc_array(args.capacity, sizeof(*segs), GFP_KERNEL_ACCOUNT);
+	if (!segs)
+		return -ENOMEM;
+
+	ret = p2pbuf_attachment_query(att, &args, segs);
+	if (ret)
+		return ret;
+	if (copy_to_user(u64_to_user_ptr(args.segments), segs,
+			 array_size(args.capacity, sizeof(*segs))))
+		return -EFAULT;
+	return copy_struct_to_user(arg, size, &args, sizeof(args), NULL);
+}
+
+static long ioctl_copy(struct importer_file *ifile, void __user *arg, size_t size)
+{
+	struct p2pbuf_attachment *att __free(attachment_put) = NULL;
+	struct p2pbuf_copy args;
+	int ret, err;
+
+	if (size < sizeof(args))
+		return -EINVAL;
+	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	if (args.flags & ~(P2PBUF_COPY_TO_BUFFER | P2PBUF_COPY_NO_READBACK))
+		return -EINVAL;
+	att = get_attachment(ifile, args.handle);
+	if (!att)
+		return -ENOENT;
+
+	ret = p2pbuf_attachment_copy(att, &args);
+	err = copy_struct_to_user(arg, size, &args, sizeof(args), NULL);
+	return ret ?: err;
+}
+
+static long importer_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct importer_file *ifile = file->private_data;
+	void __user *uarg = (void __user *)arg;
+	size_t size = _IOC_SIZE(cmd);
+
+	/* The number names the call; the size, which may differ, is its version. */
+	switch (cmd & ~IOCSIZE_MASK) {
+	case P2PBUF_IOCTL_IMPORT & ~IOCSIZE_MASK:
+		return ioctl_import(ifile, uarg, size);
+	case P2PBUF_IOCTL_MAP & ~IOCSIZE_MASK:
+		return call_with_handle(ifile, uarg, size, p2pbuf_attachment_map);
+	case P2PBUF_IOCTL_UNMAP & ~IOCSIZE_MASK:
+		return call_with_handle(ifile, uarg, size, p2pbuf_attachment_unmap);
+	case P2PBUF_IOCTL_RELEASE & ~IOCSIZE_MASK:
+		return ioctl_release(ifile, uarg, size);
+	case P2PBUF_IOCTL_QUERY & ~IOCSIZE_MASK:
+		return ioctl_query(ifile, uarg, size);
+	case P2PBUF_IOCTL_COPY & ~IOCSIZE_MASK:
+		return ioctl_copy(ifile, uarg, size);
+	default:
+		return -ENOTTY;
+	}
+}
+
+const struct file_operations p2pbuf_importer_fops = {
+	.owner = THIS_MODULE,
+	.open = importer_open,
+	.release = importer_close,
+	.unlocked_ioctl = importer_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};

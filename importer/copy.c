@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Copy between a mapping and user memory by device DMA, chunk by chunk.
+ *
+ * User memory is touched between chunks only, with no lock held: it may be an mmap of
+ * this very DMABUF, whose fault takes the reservation lock, and a fault may take as
+ * long as somebody likes.
+ */
+#include <linux/cleanup.h>
+#include <linux/dma-resv.h>
+#include <linux/minmax.h>
+#include <linux/overflow.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "importer.h"
+
+/*
+ * Size and address of the next chunk: within one segment, and within one page of
+ * DMA address space so that an IOMMU refuses it as a whole or not at all.
+ */
+static size_t next_chunk(struct p2pbuf_attachment *att, u64 offset, size_t len,
+			 dma_addr_t *addr)
+{
+	u64 run;
+
+	*addr = p2pbuf_attachment_find(att, offset, &run);
+	return min3((u64)len, run, (u64)EDU_CHUNK - (*addr & (EDU_CHUNK - 1)));
+}
+
+/**
+ * struct chunk - one step of a copy
+ * @flags: enum p2pbuf_copy_flags
+ * @offset: into the DMABUF, in bytes
+ * @len: in: bytes in @data, or wanted there; out: bytes moved
+ * @proven: out: it is certain that the data arrived
+ * @data: kernel memory
+ */
+struct chunk {
+	u32 flags;
+	u64 offset;
+	size_t len;
+	bool proven;
+	u8 data[EDU_CHUNK];
+};
+
+static int run_engine(struct p2pbuf_attachment *att, struct chunk *chunk, dma_addr_t addr)
+{
+	struct edu *edu = &att->importer->edu;
+	bool readback;
+
+	if (!(chunk->flags & P2PBUF_COPY_TO_BUFFER))
+		return edu_read_chunk(edu, addr, chunk->data, chunk->len,
+				      &chunk->proven);
+
+	readback = (att->access & P2PBUF_ACCESS_READ) &&
+		   !(chunk->flags & P2PBUF_COPY_NO_READBACK);
+	return edu_write_chunk(edu, addr, chunk->data, chunk->len, readback,
+			       &chunk->proven);
+}
+
+static int move_chunk(struct p2pbuf_attachment *att, struct chunk *chunk)
+{
+	struct p2pbuf_dma dma;
+	dma_addr_t addr;
+	int ret;
+
+	guard(mutex)(&att->lock);
+	ret = p2pbuf_dma_begin(att, chunk->flags & P2PBUF_COPY_TO_BUFFER, &dma);
+	if (ret)
+		return ret;
+	chunk->len = next_chunk(att, chunk->offset, chunk->len, &addr);
+	ret = chunk->len ? run_engine(att, chunk, addr) : -EIO;
+	p2pbuf_dma_end(&dma, ret);
+	return ret;
+}
+
+static int copy_chunk(struct p2pbuf_attachment *att, struct p2pbuf_copy *args,
+		      struct chunk *chunk)
+{
+	void __user *user = u64_to_user_ptr(args->user + args->copied);
+	int ret;
+
+	chunk->offset = args->offset + args->copied;
+	chunk->len = min_t(u64, args->length - args->copied, EDU_CHUNK);
+
+	if ((chunk->flags & P2PBUF_COPY_TO_BUFFER) &&
+	    copy_from_user(chunk->data, user, chunk->len))
+		return -EFAULT;
+	ret = move_chunk(att, chunk);
+	if (ret)
+		return ret;
+	if (!(chunk->flags & P2PBUF_COPY_TO_BUFFER) &&
+	    copy_to_user(user, chunk->data, chunk->len))
+		return -EFAULT;
+
+	args->copied += chunk->len;
+	if (!chunk->proven)
+		args->unproven += chunk->len;
+	return 0;
+}
+
+static int check_args(struct p2pbuf_attachment *att, const struct p2pbuf_copy *args)
+{
+	u32 needed = args->flags & P2PBUF_COPY_TO_BUFFER ? P2PBUF_ACCESS_WRITE :
+							   P2PBUF_ACCESS_READ;
+	u64 end;
+	int ret;
+
+	if (!(att->access & needed))
+		return -EACCES;
+	if (!args->length)
+		return -ENODATA;
+	if (check_add_overflow(args->offset, args->length, &end))
+		return -EOVERFLOW;
+	if (end > att->size)
+		return -ERANGE;
+
+	guard(mutex)(&att->lock);
+	ret = p2pbuf_attachment_lock_mapped(att);
+	if (!ret)
+		dma_resv_unlock(att->dmabuf->resv);
+	return ret;
+}
+
+/**
+ * p2pbuf_attachment_copy - carry out P2PBUF_IOCTL_COPY
+ * @att: the attachment; the caller holds a reference and no lock
+ * @args: the call's arguments, flags checked; @copied and @unproven are set
+ *
+ * Context: may sleep.
+ * Return: 0 or an error of the ioctl.
+ */
+int p2pbuf_attachment_copy(struct p2pbuf_attachment *att, struct p2pbuf_copy *args)
+{
+	struct chunk *chunk __free(kfree) = NULL;
+	int ret;
+
+	args->copied = 0;
+	args->unproven = 0;
+
+	ret = check_args(att, args);
+	if (ret)
+		return ret;
+	chunk = kmalloc_obj(*chunk, GFP_KERNEL_ACCOUNT);
+	if (!chunk)
+		return -ENOMEM;
+	chunk->flags = args->flags;
+
+	while (args->copied < args->length) {
+		if (signal_pending(current))
+			return -EINTR;
+		ret = copy_chunk(att, args, chunk);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The DMA engine of QEMU's edu function (docs/specs/edu in QEMU 11.1).
+ *
+ * It moves up to 4 KiB between the bus and a buffer of its own, which the CPU cannot
+ * read. So a chunk takes two transfers: peer to buffer and buffer to system memory,
+ * or the reverse. Each ends with an interrupt.
+ *
+ * The engine does not report an access that was refused: a refused read delivers
+ * zeros, a refused write is lost. What is read therefore has to replace a pattern.
+ */
+#include <linux/delay.h>
+#include <linux/dma-mapping.h>
+#include <linux/interrupt.h>
+#include <linux/io.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
+#include <linux/string.h>
+
+#include "importer.h"
+
+#define EDU_ID			0x00
+#define  EDU_ID_MAGIC		0xed
+#define EDU_IRQ_STATUS		0x24
+#define EDU_IRQ_ACK		0x64
+#define  EDU_IRQ_DMA		BIT(8)
+#define EDU_DMA_SRC		0x80
+#define EDU_DMA_DST		0x88
+#define EDU_DMA_COUNT		0x90
+#define EDU_DMA_CMD		0x98
+#define  EDU_CMD_RUN		BIT(0)
+#define  EDU_CMD_TO_BUS		BIT(1)
+#define  EDU_CMD_IRQ		BIT(2)
+#define EDU_BUFFER		0x40000
+
+/* A transfer takes 100 ms; longer than this it does not come. */
+#define EDU_TIMEOUT_MS		5000
+#define EDU_TRANSFER_MS		100
+
+static irqreturn_t edu_interrupt(int irq, void *data)
+{
+	struct edu *edu = data;
+	u32 status = readl(edu->regs + EDU_IRQ_STATUS);
+
+	if (!status)
+		return IRQ_NONE;
+	writel(status, edu->regs + EDU_IRQ_ACK);
+	if (status & EDU_IRQ_DMA)
+		complete(&edu->done);
+	return IRQ_HANDLED;
+}
+
+static bool edu_running(struct edu *edu)
+{
+	return readl(edu->regs + EDU_DMA_CMD) & EDU_CMD_RUN;
+}
+
+/*
+ * There is no abort. Without bus mastering the transfer that is due reaches
+ * nothing, and the engine is idle after it.
+ */
+static void edu_stop(struct edu *edu)
+{
+	pci_clear_master(edu->pdev);
+	msleep(2 * EDU_TRANSFER_MS);
+	if (edu_running(edu)) {
+		edu->dead = true;
+		pci_err(edu->pdev, "DMA engine does not stop, bus mastering stays off\n");
+		return;
+	}
+	pci_set_master(edu->pdev);
+}
+
+/* Exactly one of @src and @dst is in the engine's buffer. */
+static int edu_transfer(struct edu *edu, u64 src, u64 dst, size_t len, u32 dir)
+{
+	lockdep_assert_held(&edu->lock);
+
+	if (edu->dead)
+		return -EIO;
+
+	reinit_completion(&edu->done);
+	writeq(src, edu->regs + EDU_DMA_SRC);
+	writeq(dst, edu->regs + EDU_DMA_DST);
+	writeq(len, edu->regs + EDU_DMA_COUNT);
+	writel(EDU_CMD_RUN | EDU_CMD_IRQ | dir, edu->regs + EDU_DMA_CMD);
+
+	if (wait_for_completion_timeout(&edu->done, msecs_to_jiffies(EDU_TIMEOUT_MS)))
+		return 0;
+
+	edu_stop(edu);
+	return -ETIMEDOUT;
+}
+
+static int edu_load(struct edu *edu, dma_addr_t addr, size_t len)
+{
+	return edu_transfer(edu, addr, EDU_BUFFER, len, 0);
+}
+
+static int edu_store(struct edu *edu, dma_addr_t addr, size_t len)
+{
+	return edu_transfer(edu, EDU_BUFFER, addr, len, EDU_CMD_TO_BUS);
+}
+
+/* Fill the engine's buffer and then the bounce memory, and read the peer over both. */
+static int edu_read_over(struct edu *edu, dma_addr_t peer, size_t len, u8 in_engine,
+			 u8 in_memory)
+{
+	int ret;
+
+	memset(edu->bounce, in_engine, len);
+	ret = edu_load(edu, edu->bounce_addr, len);
+	if (ret)
+		return ret;
+	ret = edu_load(edu, peer, len);
+	if (ret)
+		return ret;
+	memset(edu->bounce, in_memory, len);
+	return edu_store(edu, edu->bounce_addr, len);
+}
+
+static bool all_bytes(const void *data, u8 byte, size_t len)
+{
+	return !memchr_inv(data, byte, len);
+}
+
+/*
+ * A chunk that looks like one of the patterns proves nothing: a second pass over
+ * others decides, since data cannot look like both.
+ */
+static int edu_read_locked(struct edu *edu, dma_addr_t peer, size_t len, bool *proven)
+{
+	static const struct {
+		u8 in_engine;
+		u8 in_memory;
+	} passes[] = { { 0xa5, 0x5a }, { 0x3c, 0xc3 } };
+	int i, ret;
+
+	for (i = 0; i < ARRAY_SIZE(passes); i++) {
+		ret = edu_read_over(edu, peer, len, passes[i].in_engine,
+				    passes[i].in_memory);
+		if (ret)
+			return ret;
+		if (!all_bytes(edu->bounce, passes[i].in_engine, len) &&
+		    !all_bytes(edu->bounce, passes[i].in_memory, len)) {
+			*proven = !all_bytes(edu->bounce, 0, len);
+			return 0;
+		}
+	}
+	return -EIO;
+}
+
+/**
+ * edu_read_chunk - read peer memory by DMA
+ * @edu: the engine
+ * @peer: DMA address of the peer's memory
+ * @data: where to put it
+ * @len: bytes; the chunk does not cross a multiple of EDU_CHUNK at the peer, so that
+ *	it is refused as a whole or not at all
+ * @proven: set to whether the data cannot be the engine's answer to a refusal
+ *
+ * Context: may sleep, 300 ms or more.
+ * Return: 0, -EIO (the data did not arrive, or the engine is dead), -ETIMEDOUT (the
+ * engine did not complete and was stopped).
+ */
+int edu_read_chunk(struct edu *edu, dma_addr_t peer, void *data, size_t len,
+		   bool *proven)
+{
+	int ret;
+
+	guard(mutex)(&edu->lock);
+	ret = edu_read_locked(edu, peer, len, proven);
+	if (!ret)
+		memcpy(data, edu->bounce, len);
+	return ret;
+}
+
+/**
+ * edu_write_chunk - write peer memory by DMA
+ * @edu: the engine
+ * @peer: DMA address of the peer's memory
+ * @data: what to write
+ * @len: bytes; as of edu_read_chunk()
+ * @readback: read it again and compare
+ * @proven: set to whether it is certain that the data arrived
+ *
+ * Context: may sleep, 200 ms or more, 500 ms or more with @readback.
+ * Return: as of edu_read_chunk().
+ */
+int edu_write_chunk(struct edu *edu, dma_addr_t peer, const void *data, size_t len,
+		    bool readback, bool *proven)
+{
+	int ret;
+
+	guard(mutex)(&edu->lock);
+	memcpy(edu->bounce, data, len);
+	ret = edu_load(edu, edu->bounce_addr, len);
+	if (ret)
+		return ret;
+	ret = edu_store(edu, peer, len);
+	if (ret)
+		return ret;
+
+	*proven = false;
+	if (!readback)
+		return 0;
+	ret = edu_read_locked(edu, peer, len, proven);
+	if (ret)
+		return ret;
+	return memcmp(edu->bounce, data, len) ? -EIO : 0;
+}
+
+static int edu_check_id(struct edu *edu)
+{
+	u32 id = readl(edu->regs + EDU_ID);
+
+	if ((id & 0xff) == EDU_ID_MAGIC)
+		return 0;
+	return dev_err_probe(&edu->pdev->dev, -ENODEV, "identification 0x%08x is not edu's\n",
+			     id);
+}
+
+/**
+ * edu_init - make the engine ready
+ * @edu: zeroed
+ * @pdev: the function, enabled, with its DMA mask set
+ *
+ * Undone by devres, after the last transfer.
+ *
+ * Return: 0 or an error.
+ */
+int edu_init(struct edu *edu, struct pci_dev *pdev)
+{
+	int ret;
+
+	edu->pdev = pdev;
+	mutex_init(&edu->lock);
+	init_completion(&edu->done);
+
+	edu->regs = pcim_iomap_region(pdev, 0, P2PBUF_IMPORTER_NAME);
+	if (IS_ERR(edu->regs))
+		return PTR_ERR(edu->regs);
+	ret = edu_check_id(edu);
+	if (ret)
+		return ret;
+
+	edu->bounce = dmam_alloc_coherent(&pdev->dev, EDU_CHUNK, &edu->bounce_addr,
+					  GFP_KERNEL);
+	if (!edu->bounce)
+		return -ENOMEM;
+
+	/* With pcim_enable_device() devres frees the vector too. */
+	ret = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSI);
+	if (ret < 0)
+		return dev_err_probe(&pdev->dev, ret, "no MSI\n");
+	return devm_request_irq(&pdev->dev, pci_irq_vector(pdev, 0), edu_interrupt, 0,
+				P2PBUF_IMPORTER_NAME, edu);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _P2PBUF_IMPORTER_H
+#define _P2PBUF_IMPORTER_H
+
+#include <linux/completion.h>
+#include <linux/dma-fence.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/miscdevice.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/scatterlist.h>
+#include <linux/workqueue.h>
+
+#include <p2pbuf.h>
+
+#define P2PBUF_IMPORTER_NAME	"p2pbuf_importer"
+
+/* Bytes that the engine moves at once: its buffer, and never across a page. */
+#define EDU_CHUNK		4096U
+
+/**
+ * struct edu - the DMA engine of QEMU's edu function
+ * @pdev: the function
+ * @regs: BAR 0
+ * @lock: one chunk at a time; protects all below
+ * @done: completed by the interrupt handler
+ * @bounce: a chunk of system memory
+ * @bounce_addr: its DMA address
+ * @dead: the engine did not stop when told to; nothing is started any more
+ */
+struct edu {
+	struct pci_dev *pdev;
+	void __iomem *regs;
+	struct mutex lock; /* see above */
+	struct completion done;
+	void *bounce;
+	dma_addr_t bounce_addr;
+	bool dead;
+};
+
+/**
+ * struct p2pbuf_importer - one edu function bound to the driver
+ * @kref: held by the binding (until the end of its devres, as the interrupt handler
+ *	uses @edu until then), each open node and each import
+ * @edu: the engine; used only while the driver is bound
+ * @lock: protects @bound and @imports; taken before a reservation lock, never with
+ *	an import's lock, never while user memory is touched
+ * @bound: cleared first when the driver unbinds; read without @lock after an
+ *	attachment was found detached
+ * @imports: imports that are attached
+ * @misc: the node
+ */
+struct p2pbuf_importer {
+	struct kref kref;
+	struct edu edu;
+	struct mutex lock; /* see above */
+	bool bound;
+	struct list_head imports;
+	struct miscdevice misc;
+};
+
+/**
+ * struct p2pbuf_attachment - one imported DMABUF
+ * @kref: held by the handle, by each call under way, and by queued @unmap_work
+ * @importer: a reference is held
+ * @node: in @importer->imports; protected by @importer->lock
+ * @lock: protects all below but @stale; held for a chunk at most, and never while
+ *	user memory is touched. Taken before the reservation lock.
+ * @dmabuf: a reference is held for as long as @attach lives
+ * @attach: NULL after detach, which is for good
+ * @size: of the DMABUF in bytes; constant
+ * @interconnect: PHYS or SGT; constant
+ * @access: enum p2pbuf_access; constant
+ * @mapped: the buffer is mapped; changed under the reservation lock as well
+ * @stale: the exporter invalidated the mapping; protected by the reservation lock.
+ *	Cleared by the next map or unmap of the user.
+ * @map: PHYS: the mapping
+ * @sgt: SGT: the mapping
+ * @nr_segments: of the mapping
+ * @route: of the mapping
+ * @nr_ranges: of the mapping, if the exporter tells
+ * @nr_merged: likewise
+ * @fence_context: of the fences of this attachment's DMA, which @lock serialises
+ * @fence_seqno: of the last one
+ * @unmap_work: answers invalidate_mappings, which must not take @lock
+ */
+struct p2pbuf_attachment {
+	struct kref kref;
+	struct p2pbuf_importer *importer;
+	struct list_head node;
+	struct mutex lock; /* see above */
+	struct dma_buf *dmabuf;
+	struct dma_buf_attachment *attach;
+	u64 size;
+	enum p2pbuf_interconnect interconnect;
+	u32 access;
+	bool mapped;
+	bool stale;
+	struct p2pbuf_mapping map;
+	struct sg_table *sgt;
+	u32 nr_segments;
+	enum p2pbuf_route route;
+	u32 nr_ranges;
+	u32 nr_merged;
+	u64 fence_context;
+	u64 fence_seqno;
+	struct work_struct unmap_work;
+};
+
+/**
+ * struct p2pbuf_dma - DMA under way
+ * @fence: in the buffer's reservation object; a reference is held
+ * @cookie: of dma_fence_begin_signalling()
+ */
+struct p2pbuf_dma {
+	struct dma_fence *fence;
+	bool cookie;
+};
+
+static inline enum dma_data_direction p2pbuf_access_dir(u32 access)
+{
+	switch (access) {
+	case P2PBUF_ACCESS_READ:
+		return DMA_TO_DEVICE;
+	case P2PBUF_ACCESS_WRITE:
+		return DMA_FROM_DEVICE;
+	default:
+		return DMA_BIDIRECTIONAL;
+	}
+}
+
+/* main.c */
+void p2pbuf_importer_put(struct p2pbuf_importer *importer);
+
+/* edu.c */
+int edu_init(struct edu *edu, struct pci_dev *pdev);
+int edu_read_chunk(struct edu *edu, dma_addr_t peer, void *data, size_t len,
+		   bool *proven);
+int edu_write_chunk(struct edu *edu, dma_addr_t peer, const void *data, size_t len,
+		    bool readback, bool *proven);
+
+/* attachment.c */
+extern struct workqueue_struct *p2pbuf_unmap_wq;
+struct p2pbuf_attachment *
+p2pbuf_attachment_create(struct p2pbuf_importer *importer,
+			 const struct p2pbuf_import *args);
+void p2pbuf_attachment_put(struct p2pbuf_attachment *att);
+int p2pbuf_attachment_map(struct p2pbuf_attachment *att);
+int p2pbuf_attachment_unmap(struct p2pbuf_attachment *att);
+void p2pbuf_attachment_shutdown(struct p2pbuf_attachment *att);
+void p2pbuf_attachments_shutdown(struct p2pbuf_importer *importer);
+int p2pbuf_attachment_lock_mapped(struct p2pbuf_attachment *att);
+dma_addr_t p2pbuf_attachment_find(struct p2pbuf_attachment *att, u64 offset,
+				  u64 *run);
+int p2pbuf_attachment_query(struct p2pbuf_attachment *att, struct p2pbuf_query *query,
+			    struct p2pbuf_segment *segs);
+
+/* fence.c */
+int p2pbuf_dma_begin(struct p2pbuf_attachment *att, bool write, struct p2pbuf_dma *dma);
+void p2pbuf_dma_end(struct p2pbuf_dma *dma, int error);
+
+/* copy.c */
+int p2pbuf_attachment_copy(struct p2pbuf_attachment *att, struct p2pbuf_copy *args);
+
+/* chardev.c */
+extern const struct file_operations p2pbuf_importer_fops;
+
+#endif /* _P2PBUF_IMPORTER_H */

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * p2pbuf importer: maps DMABUFs for QEMU's edu function and moves their data by its
+ * DMA engine.
+ */
+#include <linux/dma-mapping.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "importer.h"
+
+static unsigned int dma_bits = 28;
+module_param(dma_bits, uint, 0444);
+MODULE_PARM_DESC(dma_bits,
+		 "Address bits that the DMA engine drives, as QEMU's edu property dma_mask says, which cannot be read from the function [default: 28, as QEMU's]");
+
+struct workqueue_struct *p2pbuf_unmap_wq;
+
+static void importer_release(struct kref *kref)
+{
+	struct p2pbuf_importer *importer =
+		container_of(kref, struct p2pbuf_importer, kref);
+
+	mutex_destroy(&importer->lock);
+	kfree(importer);
+}
+
+/**
+ * p2pbuf_importer_put - drop a reference
+ * @importer: the importer
+ */
+void p2pbuf_importer_put(struct p2pbuf_importer *importer)
+{
+	kref_put(&importer->kref, importer_release);
+}
+
+static void put_binding(void *importer)
+{
+	p2pbuf_importer_put(importer);
+}
+
+static int setup(struct p2pbuf_importer *importer, struct pci_dev *pdev)
+{
+	int ret;
+
+	ret = pcim_enable_device(pdev);
+	if (ret)
+		return ret;
+	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(dma_bits));
+	if (ret)
+		return dev_err_probe(&pdev->dev, ret, "cannot do %u-bit DMA\n",
+				     dma_bits);
+	ret = edu_init(&importer->edu, pdev);
+	if (ret)
+		return ret;
+
+	pci_set_master(pdev);
+	ret = p2pbuf_node_register(&importer->misc, &pdev->dev, "importer",
+				   &p2pbuf_importer_fops);
+	if (ret)
+		pci_clear_master(pdev);
+	return ret;
+}
+
+static int p2pbuf_importer_probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct p2pbuf_importer *importer;
+	int ret;
+
+	importer = kzalloc_obj(*importer);
+	if (!importer)
+		return -ENOMEM;
+
+	kref_init(&importer->kref);
+	mutex_init(&importer->lock);
+	INIT_LIST_HEAD(&importer->imports);
+	importer->bound = true;
+	pci_set_drvdata(pdev, importer);
+
+	/* First in, last out: the interrupt handler uses the importer until devres. */
+	ret = devm_add_action_or_reset(&pdev->dev, put_binding, importer);
+	if (ret)
+		return ret;
+	return setup(importer, pdev);
+}
+
+static void p2pbuf_importer_remove(struct pci_dev *pdev)
+{
+	struct p2pbuf_importer *importer = pci_get_drvdata(pdev);
+
+	misc_deregister(&importer->misc);
+
+	mutex_lock(&importer->lock);
+	WRITE_ONCE(importer->bound, false);
+	mutex_unlock(&importer->lock);
+
+	p2pbuf_attachments_shutdown(importer);
+	pci_clear_master(pdev);
+}
+
+/* QEMU: docs/specs/pci-ids */
+#define EDU_VENDOR_ID	0x1234
+#define EDU_DEVICE_ID	0x11e8
+
+static const struct pci_device_id p2pbuf_importer_ids[] = {
+	{ PCI_DEVICE(EDU_VENDOR_ID, EDU_DEVICE_ID) },
+	{ }
+};
+MODULE_DEVICE_TABLE(pci, p2pbuf_importer_ids);
+
+static struct pci_driver p2pbuf_importer_driver = {
+	.name = P2PBUF_IMPORTER_NAME,
+	.id_table = p2pbuf_importer_ids,
+	.probe = p2pbuf_importer_probe,
+	.remove = p2pbuf_importer_remove,
+};
+
+static int __init p2pbuf_importer_init(void)
+{
+	int ret;
+
+	if (!dma_bits || dma_bits > 64) {
+		pr_err(P2PBUF_IMPORTER_NAME ": dma_bits must be 1 to 64\n");
+		return -EINVAL;
+	}
+
+	/* Answers to invalidate_mappings must not wait for memory or for a thaw. */
+	p2pbuf_unmap_wq = alloc_workqueue("p2pbuf_unmap", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!p2pbuf_unmap_wq)
+		return -ENOMEM;
+
+	ret = pci_register_driver(&p2pbuf_importer_driver);
+	if (ret)
+		destroy_workqueue(p2pbuf_unmap_wq);
+	return ret;
+}
+module_init(p2pbuf_importer_init);
+
+static void __exit p2pbuf_importer_exit(void)
+{
+	pci_unregister_driver(&p2pbuf_importer_driver);
+	destroy_workqueue(p2pbuf_unmap_wq);
+}
+module_exit(p2pbuf_importer_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Imports DMABUFs for QEMU's edu function and moves data by its DMA engine");
+MODULE_IMPORT_NS("DMA_BUF");
