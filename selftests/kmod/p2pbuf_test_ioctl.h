@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Between the selftests and p2pbuf_test.ko, both built from one tree: no UAPI, free to
+ * change.
+ *
+ * An ioctl fails only if the test could not be carried out; what was tested is in
+ * @result, 0 or -errno.
+ */
+#ifndef _P2PBUF_TEST_IOCTL_H
+#define _P2PBUF_TEST_IOCTL_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define P2PBUF_TEST_NODE	"/dev/p2pbuf/test"
+#define P2PBUF_TEST_BASE	0xb3
+
+/* Room for the address of a PCI function, with its NUL. */
+#define P2PBUF_TEST_NAME	16
+
+enum p2pbuf_test_kind {
+	P2PBUF_TEST_STATIC,
+	P2PBUF_TEST_NO_PEER2PEER,
+	P2PBUF_TEST_NO_INVALIDATE,
+	P2PBUF_TEST_FULL,
+};
+
+/* Attach to a DMABUF as an importer of some kind, and detach. */
+struct p2pbuf_test_attach {
+	char client[P2PBUF_TEST_NAME];
+	__s32 fd;
+	__u32 kind;
+	__s32 result;
+	__u32 pad;
+};
+
+#define P2PBUF_TEST_ATTACH \
+	_IOWR(P2PBUF_TEST_BASE, 0, struct p2pbuf_test_attach)
+
+/* Map a DMABUF by its exporter's scatterlist, look at it, unmap. */
+struct p2pbuf_test_sgt {
+	char client[P2PBUF_TEST_NAME];
+	__s32 fd;
+	__u32 repeat;		/* how often, at least 1 */
+	__s32 result;
+	__u32 nents;
+	__u32 orig_nents;
+	__u32 bad_entries;	/* with a page, empty, or not page aligned */
+	__u32 bus_entries;	/* marked as bus addresses */
+	__u32 broken;		/* do not continue the entry before */
+	__u32 wrapped;		/* CONFIG_DMABUF_DEBUG: the importer gets a copy */
+	__u32 quarantine;	/* CONFIG_KASAN: freed memory is kept for a while */
+	__u64 total;
+	__u64 longest;
+};
+
+#define P2PBUF_TEST_SGT \
+	_IOWR(P2PBUF_TEST_BASE, 1, struct p2pbuf_test_sgt)
+
+/* What the kernel's own dma_buf_phys_vec_to_sgt() says of one page, and we. */
+struct p2pbuf_test_helper {
+	char client[P2PBUF_TEST_NAME];
+	__s32 fd;
+	__u32 route;		/* ours; 0 if refused */
+	__s32 result;		/* the kernel's */
+	__u32 translated;	/* the kernel's address is an IOVA of that page */
+	__u64 addr;		/* the kernel's */
+	__u64 phys;
+	__u64 bus_addr;
+};
+
+#define P2PBUF_TEST_HELPER \
+	_IOWR(P2PBUF_TEST_BASE, 2, struct p2pbuf_test_helper)
+
+/*
+ * What dma_map_sgtable() does with a P2PDMA struct page of a function that is bound to
+ * the driver p2pbuf_test, and which route we derive.
+ */
+struct p2pbuf_test_page {
+	char owner[P2PBUF_TEST_NAME];
+	char client[P2PBUF_TEST_NAME];
+	__s32 result;
+	__u32 bus_addr;		/* sg_dma_is_bus_address() */
+	__u32 route;
+	__u32 pad;
+};
+
+#define P2PBUF_TEST_PAGE \
+	_IOWR(P2PBUF_TEST_BASE, 3, struct p2pbuf_test_page)
+
+/*
+ * Map every second page of a DMABUF's first range, of which range number @fail_at
+ * cannot be mapped; @repeat times. The result is that of the last time. EOPNOTSUPP: this
+ * kernel offers no way to make it fail.
+ */
+struct p2pbuf_test_fail {
+	char client[P2PBUF_TEST_NAME];
+	__s32 fd;
+	__u32 nr;
+	__u32 fail_at;
+	__u32 repeat;
+	__s32 result;
+	__u32 left_mapped;	/* pages of a range that still translate */
+};
+
+#define P2PBUF_TEST_FAIL \
+	_IOWR(P2PBUF_TEST_BASE, 4, struct p2pbuf_test_fail)
+
+/* Set a function's bus limit; 0 for none. */
+struct p2pbuf_test_limit {
+	char client[P2PBUF_TEST_NAME];
+	__u64 limit;
+};
+
+#define P2PBUF_TEST_LIMIT \
+	_IOW(P2PBUF_TEST_BASE, 5, struct p2pbuf_test_limit)
+
+/* Check and merge ranges of a BAR that need not exist. */
+struct p2pbuf_test_ranges {
+	__u64 bar_start;
+	__u64 bar_size;
+	__u64 ranges;		/* address of struct p2pbuf_range[] */
+	__u32 nr;
+	__s32 result;
+	__u32 nr_merged;
+	__u32 pad;
+	__u64 size;
+	__u64 last;
+};
+
+#define P2PBUF_TEST_RANGES \
+	_IOWR(P2PBUF_TEST_BASE, 6, struct p2pbuf_test_ranges)
+
+/*
+ * Map a DMABUF by phys and compare each page's translation with the exported ranges;
+ * then unmap and look again. Where there is no IOVA nothing is compared.
+ */
+struct p2pbuf_test_walk {
+	char client[P2PBUF_TEST_NAME];
+	__s32 fd;
+	__s32 result;
+	__u32 route;
+	__u32 pad;
+	__u64 pages;		/* compared */
+	__u64 wrong;		/* of those, not what was exported */
+	__u64 left;		/* still translating after unmap */
+};
+
+#define P2PBUF_TEST_WALK \
+	_IOWR(P2PBUF_TEST_BASE, 7, struct p2pbuf_test_walk)
+
+/*
+ * Map a DMABUF by its exporter's scatterlist and keep it mapped, whatever the exporter
+ * wants, until P2PBUF_TEST_DROP or close. One at a time per open file.
+ */
+struct p2pbuf_test_hold {
+	char client[P2PBUF_TEST_NAME];
+	__s32 fd;
+	__s32 result;
+};
+
+#define P2PBUF_TEST_HOLD \
+	_IOWR(P2PBUF_TEST_BASE, 8, struct p2pbuf_test_hold)
+
+/* How often the exporter has invalidated what is held. */
+#define P2PBUF_TEST_INVALIDATED \
+	_IOR(P2PBUF_TEST_BASE, 9, __u32)
+
+#define P2PBUF_TEST_DROP \
+	_IO(P2PBUF_TEST_BASE, 10)
+
+#endif /* _P2PBUF_TEST_IOCTL_H */

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "p2pbuf_test.h"
+
+static int call(int fd, unsigned long cmd, void *arg)
+{
+	int ret = ioctl(fd, cmd, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int region_info(int exporter, unsigned int bar, struct p2pbuf_region_info *info)
+{
+	*info = (struct p2pbuf_region_info){ .index = bar };
+	return call(exporter, P2PBUF_IOCTL_REGION_INFO, info);
+}
+
+int export_ranges(int exporter, unsigned int bar, const struct p2pbuf_range *ranges,
+		  unsigned int nr, unsigned int open_flags)
+{
+	struct p2pbuf_export args = {
+		.region_index = bar,
+		.open_flags = open_flags,
+		.nr_ranges = nr,
+		.ranges = (uintptr_t)ranges,
+	};
+
+	return call(exporter, P2PBUF_IOCTL_EXPORT, &args);
+}
+
+/* Single pages of the test BAR, in the order given. */
+int export_pages(int exporter, const unsigned int *pages, unsigned int nr)
+{
+	struct p2pbuf_range *ranges = calloc(nr, sizeof(*ranges));
+	unsigned int i;
+	int ret;
+
+	if (!ranges)
+		return -ENOMEM;
+	for (i = 0; i < nr; i++)
+		ranges[i] = (struct p2pbuf_range){ pages[i] * PAGE, PAGE };
+	ret = export_ranges(exporter, TEST_BAR, ranges, nr, O_RDWR | O_CLOEXEC);
+	free(ranges);
+	return ret;
+}
+
+int export_simple(int exporter, uint64_t offset, uint64_t length)
+{
+	struct p2pbuf_range range = { offset, length };
+
+	return export_ranges(exporter, TEST_BAR, &range, 1, O_RDWR | O_CLOEXEC);
+}
+
+int import_buffer(int importer, int fd, unsigned int interconnect,
+		  unsigned int access, uint32_t *handle)
+{
+	struct p2pbuf_import args = {
+		.fd = fd,
+		.interconnect = interconnect,
+		.access = access,
+	};
+	int ret;
+
+	ret = call(importer, P2PBUF_IOCTL_IMPORT, &args);
+	if (!ret)
+		*handle = args.handle;
+	return ret;
+}
+
+int map_handle(int importer, uint32_t handle)
+{
+	struct p2pbuf_handle args = { .handle = handle };
+
+	return call(importer, P2PBUF_IOCTL_MAP, &args);
+}
+
+int unmap_handle(int importer, uint32_t handle)
+{
+	struct p2pbuf_handle args = { .handle = handle };
+
+	return call(importer, P2PBUF_IOCTL_UNMAP, &args);
+}
+
+int release_handle(int importer, uint32_t handle)
+{
+	struct p2pbuf_handle args = { .handle = handle };
+
+	return call(importer, P2PBUF_IOCTL_RELEASE, &args);
+}
+
+int query_handle(int importer, uint32_t handle, struct p2pbuf_query *query,
+		 struct p2pbuf_segment *segs, unsigned int capacity)
+{
+	*query = (struct p2pbuf_query){
+		.handle = handle,
+		.segments = (uintptr_t)segs,
+		.capacity = capacity,
+	};
+	return call(importer, P2PBUF_IOCTL_QUERY, query);
+}
+
+int copy_buffer(int importer, uint32_t handle, unsigned int flags, uint64_t offset,
+		void *user, uint64_t length, struct p2pbuf_copy *result)
+{
+	*result = (struct p2pbuf_copy){
+		.handle = handle,
+		.flags = flags,
+		.offset = offset,
+		.length = length,
+		.user = (uintptr_t)user,
+	};
+	return call(importer, P2PBUF_IOCTL_COPY, result);
+}
+
+/* Whole and proven, or -EIO. */
+static int copy_whole(int importer, uint32_t handle, unsigned int flags,
+		      uint64_t offset, void *user, uint64_t length)
+{
+	struct p2pbuf_copy result;
+	int ret;
+
+	ret = copy_buffer(importer, handle, flags, offset, user, length, &result);
+	if (ret)
+		return ret;
+	return result.copied == length && !result.unproven ? 0 : -EIO;
+}
+
+int read_buffer(int importer, uint32_t handle, uint64_t offset, void *user,
+		uint64_t length)
+{
+	return copy_whole(importer, handle, 0, offset, user, length);
+}
+
+int write_buffer(int importer, uint32_t handle, uint64_t offset, const void *user,
+		 uint64_t length)
+{
+	return copy_whole(importer, handle, P2PBUF_COPY_TO_BUFFER, offset,
+			  (void *)user, length);
+}

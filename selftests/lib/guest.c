@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "p2pbuf_test.h"
+
+static const char *need_env(const char *name)
+{
+	const char *value = getenv(name);
+
+	if (!value || !*value) {
+		fprintf(stderr, "%s is not set: run this by qemu/run\n", name);
+		exit(1);
+	}
+	return value;
+}
+
+const char *exporter_bdf(void)
+{
+	return need_env("P2PBUF_EXPORTER");
+}
+
+const char *importer_bdf(void)
+{
+	return need_env("P2PBUF_IMPORTER");
+}
+
+/* P2PBUF_ROUTE_UNKNOWN: refused. */
+enum p2pbuf_route expected_route(void)
+{
+	const char *topology = need_env("P2PBUF_TOPOLOGY");
+	const char *iommu = need_env("P2PBUF_IOMMU");
+
+	if (!strcmp(topology, "unreachable"))
+		return P2PBUF_ROUTE_UNKNOWN;
+	if (!strcmp(topology, "switch"))
+		return P2PBUF_ROUTE_BUS_ADDR;
+	return strcmp(iommu, "intel") ? P2PBUF_ROUTE_HOST_BRIDGE : P2PBUF_ROUTE_IOVA;
+}
+
+static unsigned long read_id(const char *bdf, const char *name)
+{
+	char path[PATH_MAX], text[32] = "";
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, name);
+	read_file(path, text, sizeof(text));
+	return strtoul(text, NULL, 16);
+}
+
+/* 0 and the address of the first PCI function with these ids, or -ENOENT. */
+int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t size)
+{
+	DIR *dir = opendir("/sys/bus/pci/devices");
+	struct dirent *entry;
+	int ret = -ENOENT;
+
+	while (dir && ret && (entry = readdir(dir))) {
+		if (read_id(entry->d_name, "vendor") != vendor ||
+		    read_id(entry->d_name, "device") != device)
+			continue;
+		snprintf(bdf, size, "%s", entry->d_name);
+		ret = 0;
+	}
+	if (dir)
+		closedir(dir);
+	return ret;
+}
+
+static int open_node(const char *kind, const char *bdf)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/p2pbuf/%s/%s", kind, bdf);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int open_exporter(void)
+{
+	return open_node("exporter", exporter_bdf());
+}
+
+int open_importer(void)
+{
+	return open_node("importer", importer_bdf());
+}
+
+uint64_t bar_size(int exporter, unsigned int bar)
+{
+	struct p2pbuf_region_info info;
+
+	return region_info(exporter, bar, &info) ? 0 : info.size;
+}
+
+int write_file(const char *path, const char *format, ...)
+{
+	char text[1024];
+	int fd, length, ret;
+	va_list args;
+
+	va_start(args, format);
+	length = vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, length) == length ? 0 : -errno;
+	close(fd);
+	return ret;
+}
+
+/* All of a small file, as a string. */
+int read_file(const char *path, char *buf, size_t size)
+{
+	size_t used = 0;
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	while (used < size - 1 && (n = read(fd, buf + used, size - 1 - used)) > 0)
+		used += n;
+	close(fd);
+	buf[used] = '\0';
+	return used;
+}
+
+int unbind_driver(const char *bdf)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver/unbind", bdf);
+	return write_file(path, "%s", bdf);
+}
+
+/* 0 if the function is bound to @driver afterwards. */
+int bind_driver(const char *bdf, const char *driver)
+{
+	char path[PATH_MAX];
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", bdf);
+	ret = write_file(path, "%s", driver);
+	if (ret)
+		return ret;
+	ret = write_file("/sys/bus/pci/drivers_probe", "%s", bdf);
+	if (ret)
+		return ret;
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/%s", driver, bdf);
+	return access(path, F_OK) ? -errno : 0;
+}
+
+/* Behind the driver's back, through configuration space. */
+int set_memory_decoding(const char *bdf, bool on)
+{
+	char path[PATH_MAX];
+	uint16_t command;
+	int fd, ret = -EIO;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (pread(fd, &command, sizeof(command), PCI_COMMAND) == sizeof(command)) {
+		command &= ~PCI_COMMAND_MEMORY;
+		command |= on ? PCI_COMMAND_MEMORY : 0;
+		if (pwrite(fd, &command, sizeof(command), PCI_COMMAND) == sizeof(command))
+			ret = 0;
+	}
+	close(fd);
+	return ret;
+}
+
+/* The exit status of a shell command, or -1. */
+int run_shell(const char *format, ...)
+{
+	char command[1024];
+	va_list args;
+	int status;
+
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+
+	fflush(NULL);
+	status = system(command);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}

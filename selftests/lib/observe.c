@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "p2pbuf_test.h"
+
+#define BUFINFO		"/sys/kernel/debug/dma_buf/bufinfo"
+
+/*
+ * The DMABUFs that an exporter made and that exist, and how often they are attached.
+ * -1 if the kernel does not tell (no debugfs).
+ */
+int count_buffers(const char *exporter, int *attachments)
+{
+	char line[512], name[64];
+	int buffers = 0, attached;
+	bool ours = false;
+	FILE *file;
+
+	*attachments = 0;
+	file = fopen(BUFINFO, "re");
+	if (!file)
+		return -1;
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "%*u %*x %*x %*d %63s", name) == 1) {
+			ours = !strcmp(name, exporter);
+			buffers += ours;
+		} else if (ours && strstr(line, "devices attached") &&
+			   sscanf(line, "Total %d", &attached) == 1) {
+			*attachments += attached;
+		}
+	}
+	fclose(file);
+	return buffers;
+}
+
+/* Where a BAR is, by the PCI core; a size of 0 if it is absent. */
+int bar_resource(unsigned int bar, uint64_t *start, uint64_t *size)
+{
+	unsigned long long first, last;
+	char text[2048], path[128], *line;
+	int ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource",
+		 exporter_bdf());
+	ret = read_file(path, text, sizeof(text));
+	if (ret < 0)
+		return ret;
+	for (line = text; bar && line; bar--) {
+		line = strchr(line, '\n');
+		line += !!line;
+	}
+	if (!line || sscanf(line, "%llx %llx", &first, &last) != 2)
+		return -1;
+	*start = first;
+	*size = last ? last - first + 1 : 0;
+	return 0;
+}
+
+/* Memory that ends where nothing can be accessed. NULL if there is none. */
+void *before_hole(size_t length)
+{
+	size_t pages = (length + PAGE - 1) / PAGE * PAGE;
+	char *map;
+
+	map = mmap(NULL, pages + PAGE, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		return NULL;
+	/* Reserved, so that nothing is mapped there later. */
+	mprotect(map + pages, PAGE, PROT_NONE);
+	return map + pages - length;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the selftests share: nodes, ioctls, patterns, driver binding.
+ *
+ * The ioctl wrappers return what the driver returns: 0 or more, or -errno.
+ */
+#ifndef _P2PBUF_TEST_H
+#define _P2PBUF_TEST_H
+
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/p2pbuf.h>
+
+/* The exporter's big BAR: memory, 64-bit, prefetchable (ivshmem-plain). */
+#define TEST_BAR	2
+#define PAGE		4096UL
+
+/*
+ * Seconds of the guest's time that a test with many transfers may take; each transfer
+ * takes 0.1 of them, and next to nothing of ours.
+ */
+#define GUEST_TIMEOUT	100000
+
+/* guest.c: what the rig says, and the two functions */
+const char *exporter_bdf(void);
+const char *importer_bdf(void);
+enum p2pbuf_route expected_route(void);
+int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t size);
+int open_exporter(void);
+int open_importer(void);
+uint64_t bar_size(int exporter, unsigned int bar);
+int write_file(const char *path, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+int read_file(const char *path, char *buf, size_t size);
+int bind_driver(const char *bdf, const char *driver);
+int unbind_driver(const char *bdf);
+int set_memory_decoding(const char *bdf, bool on);
+int run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* calls.c: the ioctls */
+int region_info(int exporter, unsigned int bar, struct p2pbuf_region_info *info);
+int export_ranges(int exporter, unsigned int bar, const struct p2pbuf_range *ranges,
+		  unsigned int nr, unsigned int open_flags);
+int export_pages(int exporter, const unsigned int *pages, unsigned int nr);
+int export_simple(int exporter, uint64_t offset, uint64_t length);
+int import_buffer(int importer, int fd, unsigned int interconnect,
+		  unsigned int access, uint32_t *handle);
+int map_handle(int importer, uint32_t handle);
+int unmap_handle(int importer, uint32_t handle);
+int release_handle(int importer, uint32_t handle);
+int query_handle(int importer, uint32_t handle, struct p2pbuf_query *query,
+		 struct p2pbuf_segment *segs, unsigned int capacity);
+int copy_buffer(int importer, uint32_t handle, unsigned int flags, uint64_t offset,
+		void *user, uint64_t length, struct p2pbuf_copy *result);
+int read_buffer(int importer, uint32_t handle, uint64_t offset, void *user,
+		uint64_t length);
+int write_buffer(int importer, uint32_t handle, uint64_t offset, const void *user,
+		 uint64_t length);
+
+/* pattern.c: contents that tell where they belong, never zero */
+uint8_t pattern_byte(unsigned int seed, uint64_t position);
+void pattern_fill(void *buf, size_t length, unsigned int seed, uint64_t position);
+int pattern_check(const void *buf, size_t length, unsigned int seed,
+		  uint64_t position, size_t *where);
+void shuffle(unsigned int *values, unsigned int nr, unsigned int seed);
+
+/* bar.c: the CPU's view of the BAR, by sysfs resource files */
+void *map_bar(unsigned int bar, uint64_t offset, size_t length);
+
+/* observe.c: what the kernel tells, and memory that faults */
+int count_buffers(const char *exporter, int *attachments);
+int bar_resource(unsigned int bar, uint64_t *start, uint64_t *size);
+void *before_hole(size_t length);
+
+#endif /* _P2PBUF_TEST_H */

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a mapping is: its segments, its scatterlist, its page tables, its limits, and
+ * that a failed or undone one leaves nothing behind.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include "p2pbuf_test.h"
+#include "../kmod/p2pbuf_test_ioctl.h"
+
+#define GIB		(1024UL * 1024 * 1024)
+#define SG_LIMIT	(4 * GIB)
+
+FIXTURE(map)
+{
+	int exporter;
+	int importer;
+	int test;
+	int fd;
+	uint64_t bar;		/* bus address of the BAR, the same as physical on x86 */
+};
+
+FIXTURE_SETUP(map)
+{
+	uint64_t size;
+
+	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is unreachable");
+
+	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
+	self->fd = -1;
+	self->exporter = open_exporter();
+	ASSERT_GE(self->exporter, 0);
+	self->importer = open_importer();
+	ASSERT_GE(self->importer, 0);
+	self->test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->test, 0);
+	ASSERT_EQ(0, bar_resource(TEST_BAR, &self->bar, &size));
+}
+
+FIXTURE_TEARDOWN(map)
+{
+	close(self->fd);
+	close(self->test);
+	close(self->importer);
+	close(self->exporter);
+}
+
+static int import_and_map(int importer, int fd, unsigned int interconnect,
+			  uint32_t *handle)
+{
+	int ret = import_buffer(importer, fd, interconnect,
+				P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, handle);
+
+	return ret ? ret : map_handle(importer, *handle);
+}
+
+/* Every second page of the BAR, shuffled; @pages gets the order. */
+static int export_scattered(int exporter, unsigned int *pages, unsigned int nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		pages[i] = 2 * i;
+	shuffle(pages, nr, 1);
+	return export_pages(exporter, pages, nr);
+}
+
+/* On the routes without IOVA each address is known; with it there is one segment. */
+static void check_segments(struct __test_metadata *_metadata, FIXTURE_DATA(map) *self,
+			   unsigned int interconnect, unsigned int nr)
+{
+	struct p2pbuf_segment *segs = calloc(nr + 1, sizeof(*segs));
+	unsigned int *pages = calloc(nr, sizeof(*pages));
+	struct p2pbuf_query query;
+	unsigned int i, wrong = 0;
+	uint32_t handle;
+
+	self->fd = export_scattered(self->exporter, pages, nr);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, import_and_map(self->importer, self->fd, interconnect, &handle));
+	ASSERT_EQ(0, query_handle(self->importer, handle, &query, segs, nr + 1));
+
+	EXPECT_EQ(expected_route(), query.route);
+	EXPECT_EQ(nr, query.nr_ranges);
+	EXPECT_EQ(nr, query.nr_merged);
+	EXPECT_EQ(nr * PAGE, query.size);
+	EXPECT_EQ(query.nr_segments, query.capacity);
+	if (query.route == P2PBUF_ROUTE_IOVA) {
+		EXPECT_EQ(1, query.nr_segments);
+		EXPECT_EQ(nr * PAGE, segs[0].length);
+	} else {
+		EXPECT_EQ(nr, query.nr_segments);
+		for (i = 0; i < nr; i++)
+			if (segs[i].addr != self->bar + pages[i] * PAGE ||
+			    segs[i].length != PAGE)
+				wrong++;
+		EXPECT_EQ(0, wrong);
+	}
+	EXPECT_EQ(0, release_handle(self->importer, handle));
+	free(pages);
+	free(segs);
+}
+
+TEST_F(map, segments_phys)
+{
+	check_segments(_metadata, self, P2PBUF_INTERCONNECT_PHYS, 4096);
+}
+
+TEST_F(map, segments_sgt)
+{
+	check_segments(_metadata, self, P2PBUF_INTERCONNECT_SGT, 4096);
+}
+
+/* 16 touching pages, a hole, 4 touching pages backwards, one page twice. */
+TEST_F(map, neighbours_are_merged)
+{
+	static const unsigned int pages[] = {
+		0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
+		23, 22, 21, 20, 30, 30,
+	};
+	struct p2pbuf_segment segs[8] = {};
+	struct p2pbuf_query query;
+	uint32_t handle;
+
+	self->fd = export_pages(self->exporter, pages, ARRAY_SIZE(pages));
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, import_and_map(self->importer, self->fd, P2PBUF_INTERCONNECT_PHYS,
+				    &handle));
+	ASSERT_EQ(0, query_handle(self->importer, handle, &query, segs, 8));
+	EXPECT_EQ(22, query.nr_ranges);
+	EXPECT_EQ(7, query.nr_merged);
+	EXPECT_EQ(22 * PAGE, query.size);
+	if (query.route != P2PBUF_ROUTE_IOVA) {
+		EXPECT_EQ(7, query.nr_segments);
+		EXPECT_EQ(16 * PAGE, segs[0].length);
+		EXPECT_EQ(PAGE, segs[6].length);
+	}
+}
+
+static int walk(FIXTURE_DATA(map) *self, struct p2pbuf_test_walk *args)
+{
+	*args = (struct p2pbuf_test_walk){ .fd = self->fd };
+	strncpy(args->client, importer_bdf(), sizeof(args->client) - 1);
+	return ioctl(self->test, P2PBUF_TEST_WALK, args) ? -errno : args->result;
+}
+
+TEST_F(map, page_tables_agree)
+{
+	static unsigned int pages[4096];
+	struct p2pbuf_test_walk args;
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOMMU page tables on this route");
+
+	self->fd = export_scattered(self->exporter, pages, 4096);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, walk(self, &args));
+	EXPECT_EQ(4096, args.pages);
+	EXPECT_EQ(0, args.wrong);
+	EXPECT_EQ(0, args.left);
+
+	close(self->fd);
+	self->fd = export_simple(self->exporter, PAGE, 32 * 1024 * 1024);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, walk(self, &args));
+	EXPECT_EQ(8192, args.pages);
+	EXPECT_EQ(0, args.wrong);
+	EXPECT_EQ(0, args.left);
+}
+
+static int look_at_sgt(FIXTURE_DATA(map) *self, unsigned int repeat,
+		       struct p2pbuf_test_sgt *args)
+{
+	*args = (struct p2pbuf_test_sgt){ .fd = self->fd, .repeat = repeat };
+	strncpy(args->client, importer_bdf(), sizeof(args->client) - 1);
+	return ioctl(self->test, P2PBUF_TEST_SGT, args) ? -errno : args->result;
+}
+
+/* Ranges of the whole BAR, repeated until one entry cannot hold the total. */
+TEST_F(map, sgt_entries)
+{
+	uint64_t size = bar_size(self->exporter, TEST_BAR);
+	unsigned int i, nr = 6 * GIB / size + 1;
+	struct p2pbuf_range *ranges = calloc(nr, sizeof(*ranges));
+	struct p2pbuf_test_sgt args;
+
+	for (i = 0; i < nr; i++)
+		ranges[i] = (struct p2pbuf_range){ 0, size };
+	self->fd = export_ranges(self->exporter, TEST_BAR, ranges, nr, O_RDWR);
+	free(ranges);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, look_at_sgt(self, 1, &args));
+
+	EXPECT_EQ(0, args.bad_entries);
+	EXPECT_EQ(nr * size, args.total);
+	EXPECT_LT(args.longest, SG_LIMIT);
+	EXPECT_GE(args.nents, args.total / SG_LIMIT + 1);
+	if (expected_route() == P2PBUF_ROUTE_IOVA)
+		EXPECT_EQ(0, args.broken);
+
+	if (args.wrapped)
+		SKIP(return, "CONFIG_DMABUF_DEBUG hides the exporter's own table");
+	EXPECT_EQ(0, args.orig_nents);
+	EXPECT_EQ(expected_route() == P2PBUF_ROUTE_BUS_ADDR ? args.nents : 0,
+		  args.bus_entries);
+}
+
+static long unreclaimable_kib(void)
+{
+	char text[8192], *at;
+
+	read_file("/proc/meminfo", text, sizeof(text));
+	at = strstr(text, "SUnreclaim:");
+	return at ? atol(at + strlen("SUnreclaim:")) : -1;
+}
+
+/*
+ * A leaked scatterlist of one entry is 32 bytes, and each leaked mapping more: 100,000
+ * times that is 3,125 KiB or more. What else happens in the guest is far below half of
+ * it.
+ */
+TEST_F_TIMEOUT(map, sgt_leaks_nothing, GUEST_TIMEOUT)
+{
+	struct p2pbuf_test_sgt args;
+	long before, after;
+
+	self->fd = export_simple(self->exporter, 0, PAGE);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, look_at_sgt(self, 1000, &args));
+	if (args.quarantine)
+		SKIP(return, "KASAN keeps freed memory; kmemleak sees leaks there");
+	before = unreclaimable_kib();
+	ASSERT_GT(before, 0);
+	ASSERT_EQ(0, look_at_sgt(self, 100000, &args));
+	after = unreclaimable_kib();
+	EXPECT_LT(after - before, 1500);
+}
+
+static int fail_at(int test, int fd, unsigned int nr, unsigned int at,
+		   unsigned int repeat, struct p2pbuf_test_fail *args)
+{
+	*args = (struct p2pbuf_test_fail){
+		.fd = fd, .nr = nr, .fail_at = at, .repeat = repeat,
+	};
+	strncpy(args->client, importer_bdf(), sizeof(args->client) - 1);
+	return ioctl(test, P2PBUF_TEST_FAIL, args) ? -errno : 0;
+}
+
+/* The first, some and the last range. */
+TEST_F_TIMEOUT(map, failure_undoes_all, GUEST_TIMEOUT)
+{
+	static const unsigned int at[] = { 0, 1, 2, 500, 4095 };
+	struct p2pbuf_test_fail args;
+	struct p2pbuf_test_walk after;
+	unsigned int i;
+	int ret;
+
+	if (expected_route() == P2PBUF_ROUTE_BUS_ADDR)
+		SKIP(return, "bus addresses are computed, that cannot fail half way");
+
+	self->fd = export_simple(self->exporter, 0, 64 * 1024 * 1024);
+	ASSERT_GE(self->fd, 0);
+	for (i = 0; i < ARRAY_SIZE(at); i++) {
+		ret = fail_at(self->test, self->fd, 4096, at[i], 1, &args);
+		if (ret == -EOPNOTSUPP)
+			SKIP(return, "kernel without CONFIG_ARCH_HAS_DMA_OPS");
+		ASSERT_EQ(0, ret);
+		EXPECT_LT(args.result, 0);
+		EXPECT_NE(-ENOMEM, args.result);
+		EXPECT_EQ(0, args.left_mapped);
+	}
+	EXPECT_EQ(0, walk(self, &after));
+	EXPECT_EQ(0, after.wrong);
+}
+
+static int set_limit(int test, uint64_t limit)
+{
+	struct p2pbuf_test_limit args = { .limit = limit };
+
+	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
+	return ioctl(test, P2PBUF_TEST_LIMIT, &args) ? -errno : 0;
+}
+
+/* One byte short of the BAR; an IOVA is taken from below the limit instead. */
+TEST_F(map, bus_limit)
+{
+	int expected = expected_route() == P2PBUF_ROUTE_IOVA ? 0 : -EADDRNOTAVAIL;
+	uint32_t handle;
+	unsigned int i;
+
+	self->fd = export_simple(self->exporter, 0, PAGE);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, set_limit(self->test, self->bar + PAGE - 2));
+	for (i = P2PBUF_INTERCONNECT_PHYS; i <= P2PBUF_INTERCONNECT_SGT; i++)
+		EXPECT_EQ(expected, import_and_map(self->importer, self->fd, i, &handle));
+	ASSERT_EQ(0, set_limit(self->test, 0));
+	EXPECT_EQ(0, import_and_map(self->importer, self->fd, P2PBUF_INTERCONNECT_PHYS,
+				    &handle));
+}
+
+/* The importer's driver loaded again with another DMA mask. */
+FIXTURE(mask)
+{
+	int exporter;
+	int importer;
+	int fd;
+};
+
+FIXTURE_VARIANT(mask)
+{
+	unsigned int bits;
+};
+
+FIXTURE_VARIANT_ADD(mask, bits28)
+{
+	.bits = 28,
+};
+
+FIXTURE_VARIANT_ADD(mask, bits32)
+{
+	.bits = 32,
+};
+
+static int reload_importer(unsigned int bits)
+{
+	return run_shell("rmmod p2pbuf_importer && modprobe p2pbuf_importer dma_bits=%u",
+			 bits);
+}
+
+FIXTURE_SETUP(mask)
+{
+	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is unreachable");
+
+	ASSERT_EQ(0, reload_importer(variant->bits));
+	self->fd = -1;
+	self->exporter = open_exporter();
+	ASSERT_GE(self->exporter, 0);
+	self->importer = open_importer();
+	if (self->importer == -ENOENT &&
+	    !run_shell("dmesg | grep -q 'cannot do %u-bit DMA'", variant->bits))
+		SKIP(return, "this kernel has no memory zone for so small a mask");
+	ASSERT_GE(self->importer, 0);
+}
+
+FIXTURE_TEARDOWN(mask)
+{
+	close(self->fd);
+	close(self->importer);
+	close(self->exporter);
+	EXPECT_EQ(0, reload_importer(64));
+}
+
+TEST_F(mask, reach)
+{
+	uint64_t bar, size;
+	uint32_t handle;
+	unsigned int i;
+	int expected;
+
+	ASSERT_EQ(0, bar_resource(TEST_BAR, &bar, &size));
+	expected = -ERANGE;
+	if (bar + PAGE <= 1UL << variant->bits || expected_route() == P2PBUF_ROUTE_IOVA)
+		expected = 0;
+
+	self->fd = export_simple(self->exporter, 0, PAGE);
+	ASSERT_GE(self->fd, 0);
+	for (i = P2PBUF_INTERCONNECT_PHYS; i <= P2PBUF_INTERCONNECT_SGT; i++)
+		EXPECT_EQ(expected, import_and_map(self->importer, self->fd, i, &handle));
+}
+
+static int export_times(int exporter, uint64_t length, unsigned int nr)
+{
+	struct p2pbuf_range *ranges = calloc(nr, sizeof(*ranges));
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < nr; i++)
+		ranges[i] = (struct p2pbuf_range){ 0, length };
+	fd = export_ranges(exporter, TEST_BAR, ranges, nr, O_RDWR | O_CLOEXEC);
+	free(ranges);
+	return fd;
+}
+
+/* More than the mask can ever hold is no lack of space. */
+TEST_F(mask, larger_than_the_mask)
+{
+	uint64_t length = 64 * 1024 * 1024;
+	uint32_t handle;
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOVA on this route");
+
+	self->fd = export_times(self->exporter, length,
+				(1UL << variant->bits) / length + 1);
+	ASSERT_GE(self->fd, 0);
+	EXPECT_EQ(-ERANGE, import_and_map(self->importer, self->fd,
+					  P2PBUF_INTERCONNECT_PHYS, &handle));
+	EXPECT_EQ(-ERANGE, import_and_map(self->importer, self->fd,
+					  P2PBUF_INTERCONNECT_SGT, &handle));
+}
+
+/* An eighth of the space each time: the ninth cannot fit, and one more does later. */
+TEST_F(mask, space_used_up)
+{
+	uint64_t length = (1UL << variant->bits) / 8;
+	uint32_t handles[9];
+	int i, ret = 0;
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOVA on this route");
+
+	self->fd = export_times(self->exporter, 32 * 1024 * 1024,
+				length / (32 * 1024 * 1024));
+	ASSERT_GE(self->fd, 0);
+	for (i = 0; i < 9 && !ret; i++)
+		ret = import_and_map(self->importer, self->fd, P2PBUF_INTERCONNECT_PHYS,
+				     &handles[i]);
+	EXPECT_EQ(-ENOMEM, ret);
+	ASSERT_GT(i, 1);
+	EXPECT_EQ(0, unmap_handle(self->importer, handles[0]));
+	EXPECT_EQ(0, map_handle(self->importer, handles[0]));
+}
+
+/*
+ * 4,096 ranges take 16 MiB of IOVA. Leaked 1,000 times they would not fit below either
+ * mask.
+ */
+TEST_F_TIMEOUT(mask, failure_gives_space_back, GUEST_TIMEOUT)
+{
+	struct p2pbuf_test_fail args;
+	unsigned int at;
+	int test;
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOVA on this route");
+
+	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
+	test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(test, 0);
+	self->fd = export_simple(self->exporter, 0, 64 * 1024 * 1024);
+	ASSERT_GE(self->fd, 0);
+	for (at = 0; at < 4; at++) {
+		ASSERT_EQ(0, fail_at(test, self->fd, 4096, at, 1000, &args));
+		EXPECT_LT(args.result, 0);
+		EXPECT_NE(-ENOMEM, args.result);
+	}
+	close(test);
+}
+
+/* Arithmetic at its borders, of BARs that need not exist. */
+FIXTURE(ranges)
+{
+	int test;
+};
+
+FIXTURE_SETUP(ranges)
+{
+	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
+	self->test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->test, 0);
+}
+
+FIXTURE_TEARDOWN(ranges)
+{
+	close(self->test);
+}
+
+static int check_ranges(int test, uint64_t bar_start, uint64_t bar_len,
+			const struct p2pbuf_range *ranges, unsigned int nr,
+			struct p2pbuf_test_ranges *args)
+{
+	*args = (struct p2pbuf_test_ranges){
+		.bar_start = bar_start,
+		.bar_size = bar_len,
+		.ranges = (uintptr_t)ranges,
+		.nr = nr,
+	};
+	return ioctl(test, P2PBUF_TEST_RANGES, args) ? -errno : args->result;
+}
+
+TEST_F(ranges, offset_plus_length_overflows)
+{
+	struct p2pbuf_range range = { -PAGE, 2 * PAGE };
+	struct p2pbuf_test_ranges args;
+
+	EXPECT_EQ(-EOVERFLOW, check_ranges(self->test, 0, -PAGE, &range, 1, &args));
+	range = (struct p2pbuf_range){ -2 * PAGE, PAGE };
+	EXPECT_EQ(0, check_ranges(self->test, 0, -PAGE, &range, 1, &args));
+}
+
+TEST_F(ranges, physical_address_overflows)
+{
+	struct p2pbuf_range range = { 0, 2 * PAGE };
+	struct p2pbuf_test_ranges args;
+
+	EXPECT_EQ(-EOVERFLOW,
+		  check_ranges(self->test, -PAGE, 4 * PAGE, &range, 1, &args));
+	range.length = PAGE;
+	EXPECT_EQ(0, check_ranges(self->test, -PAGE, 4 * PAGE, &range, 1, &args));
+	EXPECT_EQ(-1UL, args.last);
+}
+
+TEST_F(ranges, total_overflows)
+{
+	struct p2pbuf_range ranges[] = { { 0, 1UL << 62 }, { 0, 1UL << 62 } };
+	struct p2pbuf_test_ranges args;
+
+	EXPECT_EQ(-EOVERFLOW, check_ranges(self->test, 0, 1UL << 62, ranges, 2, &args));
+	ranges[1].length -= PAGE;
+	EXPECT_EQ(0, check_ranges(self->test, 0, 1UL << 62, ranges, 2, &args));
+	EXPECT_EQ((1UL << 63) - PAGE, args.size);
+}
+
+TEST_F(ranges, past_the_end)
+{
+	struct p2pbuf_range range = { 3 * PAGE, 2 * PAGE };
+	struct p2pbuf_test_ranges args;
+
+	EXPECT_EQ(-ERANGE, check_ranges(self->test, PAGE, 4 * PAGE, &range, 1, &args));
+	range.length = PAGE;
+	EXPECT_EQ(0, check_ranges(self->test, PAGE, 4 * PAGE, &range, 1, &args));
+	EXPECT_EQ(5 * PAGE - 1, args.last);
+}
+
+TEST_HARNESS_MAIN
