@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Without KDIR everything is built inside the build root (qemu/root), for the
+# stock kernel there.  With KDIR= it is built right here, with this machine's
+# compiler, against that kernel build directory.
+
+SHELL := /bin/bash
+SILENT := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-s)
+
+TESTS := $(patsubst %.c,build/%,$(wildcard selftests/*.c))
+DEMO := $(patsubst %.c,build/%,$(wildcard demo/*.c))
+
+.DEFAULT_GOAL := all
+.PHONY: all modules programs demo check lint clean help
+
+help:
+	@echo 'make            kernel modules, selftests and the demo program'
+	@echo 'make modules    kernel modules only'
+	@echo 'make demo       move data by every route in QEMU and show a table'
+	@echo 'make check      every selftest on every topology in QEMU'
+	@echo 'make lint       checkpatch, sparse, kernel-doc, shellcheck, W=1'
+	@echo 'make clean      remove build/'
+	@echo
+	@echo 'KDIR=DIR        build here against a kernel build directory,'
+	@echo '                without it in the build root (see qemu/root --help)'
+
+ifndef KDIR
+
+# $(MAKEOVERRIDES) carries the variables of our own command line along.
+ROOT_MAKE = $(MAKE) $(SILENT) --no-print-directory -j$(shell nproc) \
+	$(MAKEOVERRIDES) KDIR=/lib/modules/$$(qemu/root release)/build
+IN_ROOT = +@env -u MAKEFLAGS -u MFLAGS qemu/root exec
+
+modules $(DEMO):
+	$(IN_ROOT) -- $(ROOT_MAKE) $@
+
+# The selftests need kselftest_harness.h, out of the kernel source package.
+all programs:
+	$(IN_ROOT) --extras -- $(ROOT_MAKE) $@
+
+.PHONY: $(DEMO)
+
+else
+
+RELEASE := $(shell cat $(KDIR)/include/config/kernel.release)
+
+# Where kselftest_harness.h is: the kernel's own tree, or the build root's copy.
+KSELFTEST ?= $(dir $(firstword $(wildcard \
+	$(addsuffix /tools/testing/selftests/kselftest_harness.h, \
+		$(KDIR) $(KDIR)/source /usr/src/linux-tools))))
+
+# MO keeps everything that kbuild generates out of the source tree.
+OUT := build/$(RELEASE)
+
+modules:
+	@mkdir -p $(OUT)
+	@$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR) \
+		MO=$(CURDIR)/$(OUT) W=1 modules
+
+# The harness compares what it is given, signed or not.
+CFLAGS := -O2 -g -Wall -Wextra -Wno-sign-compare -Werror -Iuapi -Iselftests/lib
+LIB := $(wildcard selftests/lib/*.c)
+HEADERS := $(wildcard selftests/lib/*.h selftests/*.h uapi/linux/*.h)
+
+all: modules programs
+
+programs: $(TESTS) $(DEMO)
+
+$(TESTS): CFLAGS += $(if $(KSELFTEST),-I$(KSELFTEST),\
+	$(error no kselftest_harness.h: set KSELFTEST to its directory))
+
+build/%: %.c $(LIB) $(HEADERS)
+	@mkdir -p $(@D)
+	@$(if $(SILENT),:,echo '  CC      $@')
+	@$(CC) $(CFLAGS) -static -o $@ $< $(LIB) -lpthread
+
+endif
+
+demo:
+	@demo/demo
+
+check:
+	@selftests/check
+
+lint:
+	@tools/lint
+
+clean:
+	rm -rf build
