@@ -105,7 +105,7 @@ TEST_F(arguments, import_members)
 		{ .fd = self->fd, .access = READ_WRITE, .flags = 1 },
 		{ .fd = self->fd, .access = READ_WRITE, .flags = 1U << 31 },
 		{ .fd = self->fd, .access = READ_WRITE, .handle = 1 },
-		{ .fd = self->fd, .access = READ_WRITE, .reserved = 1 },
+		{ .fd = self->fd, .access = READ_WRITE, .flow = 5 },
 		{ .fd = self->fd, .access = READ_WRITE, .interconnect = 3 },
 		{ .fd = self->fd, .access = READ_WRITE, .interconnect = UINT32_MAX },
 		{ .fd = self->fd, .access = 0 },

@@ -60,7 +60,7 @@ ASSERT_MEMBER(p2pbuf_import, flags, 4);
 ASSERT_MEMBER(p2pbuf_import, interconnect, 8);
 ASSERT_MEMBER(p2pbuf_import, access, 12);
 ASSERT_MEMBER(p2pbuf_import, handle, 16);
-ASSERT_MEMBER(p2pbuf_import, reserved, 20);
+ASSERT_MEMBER(p2pbuf_import, flow, 20);
 
 ASSERT_STRUCT(p2pbuf_handle, 8, 4);
 ASSERT_MEMBER(p2pbuf_handle, handle, 0);

@@ -202,14 +202,45 @@ enum p2pbuf_access {
 };
 
 /**
+ * enum p2pbuf_flow - what an exporter may do to the mapping, and what follows
+ * @P2PBUF_FLOW_REVOCABLE: dynamic attachment. The exporter may invalidate the mapping
+ *	at any time; it is unmapped, and stays so until P2PBUF_IOCTL_MAP.
+ * @P2PBUF_FLOW_MOVABLE: likewise, but P2PBUF_IOCTL_COPY and P2PBUF_IOCTL_TRANSFER
+ *	map anew by themselves
+ * @P2PBUF_FLOW_PINNED: dynamic attachment without invalidate_mappings. The buffer is
+ *	pinned from import to release.
+ * @P2PBUF_FLOW_PINNED_REVOCABLE: pinned likewise, and the exporter may invalidate
+ * @P2PBUF_FLOW_STATIC: static attachment, which never allows peer-to-peer; the
+ *	buffer is pinned while it is mapped
+ *
+ * An exporter may refuse any of them. Those of RAM accept all; those of BARs need
+ * one that they can invalidate.
+ */
+enum p2pbuf_flow {
+	P2PBUF_FLOW_REVOCABLE,
+	P2PBUF_FLOW_MOVABLE,
+	P2PBUF_FLOW_PINNED,
+	P2PBUF_FLOW_PINNED_REVOCABLE,
+	P2PBUF_FLOW_STATIC,
+};
+
+/**
+ * enum p2pbuf_import_flags - other properties of the attachment
+ * @P2PBUF_IMPORT_NO_PEER2PEER: the exporter may not place the buffer in a BAR
+ */
+enum p2pbuf_import_flags {
+	P2PBUF_IMPORT_NO_PEER2PEER	= 1 << 0,
+};
+
+/**
  * struct p2pbuf_import - argument of P2PBUF_IOCTL_IMPORT
  * @fd: in: DMABUF; the import keeps a reference of its own
- * @flags: in: zero
+ * @flags: in: enum p2pbuf_import_flags
  * @interconnect: in: enum p2pbuf_interconnect
  * @access: in: enum p2pbuf_access, at least one bit
  * @handle: out: names the import in the calls below, on this open file only;
  *	in: zero
- * @reserved: zero
+ * @flow: in: enum p2pbuf_flow
  */
 struct p2pbuf_import {
 	__s32 fd;
@@ -217,17 +248,17 @@ struct p2pbuf_import {
 	__u32 interconnect;
 	__u32 access;
 	__u32 handle;
-	__u32 reserved;
+	__u32 flow;
 };
 
 /**
  * P2PBUF_IOCTL_IMPORT - attach to a DMABUF
  *
- * Attaches as a dynamic, revocable, peer-to-peer importer. Nothing is mapped.
+ * Nothing is mapped.
  *
- * Errors: EBADF (@fd is not open), EINVAL (@fd is not a DMABUF; @interconnect or
- * @access is not one of the above), EOPNOTSUPP (PHYS, and the exporter does not
- * offer it), and what the exporter's attach returns.
+ * Errors: EBADF (@fd is not open), EINVAL (@fd is not a DMABUF; @interconnect,
+ * @access or @flow is not one of the above), EOPNOTSUPP (PHYS, and the exporter does
+ * not offer it), and what the exporter's attach or pin returns.
  */
 #define P2PBUF_IOCTL_IMPORT \
 	_IOWR(P2PBUF_IOCTL_BASE, 0x40, struct p2pbuf_import)
@@ -372,6 +403,10 @@ struct p2pbuf_copy {
 /**
  * P2PBUF_IOCTL_COPY - copy between the DMABUF and user memory by device DMA
  *
+ * Each chunk takes its place among the fences of the DMABUF: it starts when those
+ * that it must obey have signalled (of writers, and if it writes, of readers too),
+ * and while the engine runs, a fence of its own is there for others to obey.
+ *
  * The engine does not report an access that was refused, so the driver checks:
  * reads must replace a pattern that was there before, and writes are read back
  * and compared unless @flags says otherwise or the mapping is for writes alone.
@@ -382,11 +417,222 @@ struct p2pbuf_copy {
  * invalidated the mapping), EACCES (the direction is not in @access), ENODATA
  * (@length is zero), EOVERFLOW (@offset + @length overflows), ERANGE (the end is
  * beyond the DMABUF's size), EFAULT (@user is not accessible), EINTR (a signal
- * arrived between two chunks), EIO (the data did not arrive), ETIMEDOUT (the
- * engine did not complete; it was stopped). With EFAULT, EINTR, EIO, ENODEV, ENOENT,
+ * arrived between two chunks or while waiting for a fence), EIO (the data did not
+ * arrive), ETIMEDOUT (the engine did not complete; it was stopped). With EFAULT, EINTR, EIO, ENODEV, ENOENT,
  * ENXIO, ESTALE and ETIMEDOUT, @copied tells how far it got.
  */
 #define P2PBUF_IOCTL_COPY \
 	_IOWR(P2PBUF_IOCTL_BASE, 0x45, struct p2pbuf_copy)
+
+/* The most bytes that one P2PBUF_IOCTL_TRANSFER moves: a fence has to signal soon. */
+#define P2PBUF_TRANSFER_MAX	0x40000
+
+/**
+ * struct p2pbuf_transfer - argument of P2PBUF_IOCTL_TRANSFER
+ * @src: in: handle of the buffer that is read
+ * @dst: in: handle of the buffer that is written; may be @src
+ * @src_offset: in: into @src, any alignment
+ * @dst_offset: in: into @dst, any alignment
+ * @length: in: not zero, at most P2PBUF_TRANSFER_MAX
+ * @flags: in: zero or P2PBUF_COPY_NO_READBACK
+ * @fence_fd: out: a sync_file (O_CLOEXEC), which tells when the transfer is over
+ *	and, by SYNC_IOC_FILE_INFO, whether it succeeded; in: zero
+ */
+struct p2pbuf_transfer {
+	__u32 src;
+	__u32 dst;
+	__aligned_u64 src_offset;
+	__aligned_u64 dst_offset;
+	__aligned_u64 length;
+	__u32 flags;
+	__s32 fence_fd;
+};
+
+/**
+ * P2PBUF_IOCTL_TRANSFER - copy from one imported DMABUF to another, asynchronously
+ *
+ * Returns as soon as the transfer has its place among the fences of both DMABUFs. It
+ * starts when the fences that it must obey have signalled: of writers of @src, and of
+ * readers and writers of @dst. Its own fence is a reader's in @src and a writer's in
+ * @dst, until the engine is idle again. What is released, unmapped or closed
+ * meanwhile waits for it.
+ *
+ * Checks are those of P2PBUF_IOCTL_COPY. If it fails later, status in struct
+ * sync_fence_info is -EIO (the data did not arrive), -ETIMEDOUT (the engine did not
+ * complete and was stopped, before the fence signalled) or -ESTALE (a mapping was
+ * invalidated before it started).
+ *
+ * Overlapping @src and @dst are copied in ascending order of the chunks.
+ *
+ * Errors: ENOENT (no such handle), ENXIO (not mapped), ESTALE (the exporter
+ * invalidated a mapping), EACCES (@src not for reading, or @dst not for writing),
+ * ENODATA (@length is zero), EMSGSIZE (@length is above P2PBUF_TRANSFER_MAX),
+ * EOVERFLOW (an offset plus @length overflows), ERANGE (the end is beyond a DMABUF's
+ * size), EINTR (a signal arrived), EMFILE, ENFILE (no file descriptor left).
+ */
+#define P2PBUF_IOCTL_TRANSFER \
+	_IOWR(P2PBUF_IOCTL_BASE, 0x46, struct p2pbuf_transfer)
+
+/**
+ * enum p2pbuf_place_kind - what lies at a DMA address
+ * @P2PBUF_PLACE_BAR: a BAR
+ * @P2PBUF_PLACE_RAM: system RAM (a bounce buffer, too)
+ * @P2PBUF_PLACE_OTHER: nothing known
+ * @P2PBUF_PLACE_UNMAPPED: the address is not mapped in the importer's IOMMU domain
+ * @P2PBUF_PLACE_RAW_BAR: likewise, though it is the PCI bus address of a BAR: that
+ *	is what a device behind a translating IOMMU must not be given
+ */
+enum p2pbuf_place_kind {
+	P2PBUF_PLACE_BAR,
+	P2PBUF_PLACE_RAM,
+	P2PBUF_PLACE_OTHER,
+	P2PBUF_PLACE_UNMAPPED,
+	P2PBUF_PLACE_RAW_BAR,
+};
+
+/**
+ * enum p2pbuf_place_flags - what the mapping says of an address
+ * @P2PBUF_PLACE_MARKED: it is marked as a PCI bus address (sg_dma_is_bus_address());
+ *	not every exporter marks them
+ */
+enum p2pbuf_place_flags {
+	P2PBUF_PLACE_MARKED	= 1 << 0,
+};
+
+/**
+ * struct p2pbuf_place - a piece of a mapping, contiguous in what it resolves to
+ * @addr: DMA address
+ * @length: of the piece
+ * @phys: physical address that @addr leads to; 0 if unmapped
+ * @offset: of the piece in the BAR, if it lies in one
+ * @segment: the DMA segment it belongs to
+ * @kind: enum p2pbuf_place_kind
+ * @flags: enum p2pbuf_place_flags
+ * @via: enum p2pbuf_route: the way that DMA to @addr takes to the memory
+ * @bdf: the function whose BAR it is: PCI domain << 16 | bus << 8 | devfn
+ * @bar: number of the BAR
+ */
+struct p2pbuf_place {
+	__aligned_u64 addr;
+	__aligned_u64 length;
+	__aligned_u64 phys;
+	__aligned_u64 offset;
+	__u32 segment;
+	__u32 kind;
+	__u32 flags;
+	__u32 via;
+	__u32 bdf;
+	__u32 bar;
+};
+
+/**
+ * struct p2pbuf_audit - argument of P2PBUF_IOCTL_AUDIT
+ * @handle: in: from P2PBUF_IOCTL_IMPORT
+ * @flags: in: zero
+ * @offset: in: where to begin, in bytes of the segments laid end to end;
+ *	out: where to go on
+ * @places: in: address of an array of struct p2pbuf_place
+ * @capacity: in: number of elements in the array, not zero;
+ *	out: how many of them were filled; 0 at the mapping's end
+ * @reserved: zero
+ */
+struct p2pbuf_audit {
+	__u32 handle;
+	__u32 flags;
+	__aligned_u64 offset;
+	__aligned_u64 places;
+	__u32 capacity;
+	__u32 reserved;
+};
+
+/**
+ * P2PBUF_IOCTL_AUDIT - tell where each DMA address of a mapping really leads
+ *
+ * Every page is looked up in the importer's IOMMU domain. One call may look at less
+ * than there is room for; @offset continues. Other functions of the importer's IOMMU
+ * group must not map or unmap meanwhile (iommu_iova_to_phys() does not bear it; the
+ * importer's own calls wait).
+ *
+ * Errors: EPERM (without CAP_SYS_ADMIN: physical addresses), ENOENT (no such handle),
+ * ENXIO (not mapped), ESTALE (the exporter invalidated the mapping), EINVAL
+ * (@capacity is zero), EFAULT (@places is not writable).
+ */
+#define P2PBUF_IOCTL_AUDIT \
+	_IOWR(P2PBUF_IOCTL_BASE, 0x47, struct p2pbuf_audit)
+
+/**
+ * enum p2pbuf_verdict_kind - what is to be said of a mapping, from good to bad
+ * @P2PBUF_VERDICT_NONE: nothing was looked at
+ * @P2PBUF_VERDICT_PEER_TO_PEER: every byte lies in a BAR, by the route there is, and
+ *	where the exporter describes its buffer, at its place
+ * @P2PBUF_VERDICT_RAM: in system RAM: right for an exporter of RAM, a silent fallback
+ *	for one of device memory
+ * @P2PBUF_VERDICT_WRONG_ROUTE: the right memory by another route than there is: an
+ *	IOVA between functions that reach each other by bus address, or an address
+ *	marked as a bus address between functions that do not
+ * @P2PBUF_VERDICT_NO_ROUTE: in the BAR of a function that cannot be reached
+ * @P2PBUF_VERDICT_MISPLACED: not where the exporter's description says
+ * @P2PBUF_VERDICT_OTHER: nothing known lies there
+ * @P2PBUF_VERDICT_UNMAPPED: not mapped in the importer's IOMMU domain
+ * @P2PBUF_VERDICT_RAW_BAR: likewise, and the address is a BAR's bus address
+ * @P2PBUF_VERDICT_LENGTH: the lengths of the segments do not add up to the DMABUF's
+ *	size
+ * @P2PBUF_VERDICT_OVERFLOW: likewise, and what is missing is a multiple of 4 GiB: a
+ *	length did not fit into 32 bits
+ */
+enum p2pbuf_verdict_kind {
+	P2PBUF_VERDICT_NONE,
+	P2PBUF_VERDICT_PEER_TO_PEER,
+	P2PBUF_VERDICT_RAM,
+	P2PBUF_VERDICT_WRONG_ROUTE,
+	P2PBUF_VERDICT_NO_ROUTE,
+	P2PBUF_VERDICT_MISPLACED,
+	P2PBUF_VERDICT_OTHER,
+	P2PBUF_VERDICT_UNMAPPED,
+	P2PBUF_VERDICT_RAW_BAR,
+	P2PBUF_VERDICT_LENGTH,
+	P2PBUF_VERDICT_OVERFLOW,
+};
+
+/**
+ * struct p2pbuf_verdict - argument of P2PBUF_IOCTL_VERDICT
+ * @handle: in: from P2PBUF_IOCTL_IMPORT
+ * @flags: in: zero
+ * @kind: out: enum p2pbuf_verdict_kind, the worst of all that holds
+ * @described: out: 1 if the exporter's description was compared, else 0
+ * @total: out: sum of the segments' lengths
+ * @bar_bytes: out: of these, in a BAR
+ * @ram_bytes: out: in system RAM
+ * @unmapped_bytes: out: not mapped in the importer's domain
+ * @other_bytes: out: where nothing known lies
+ * @offset: out: of the first byte of which @kind holds; of the lengths, @total
+ * @place: out: the piece at @offset; zero for the lengths
+ */
+struct p2pbuf_verdict {
+	__u32 handle;
+	__u32 flags;
+	__u32 kind;
+	__u32 described;
+	__aligned_u64 total;
+	__aligned_u64 bar_bytes;
+	__aligned_u64 ram_bytes;
+	__aligned_u64 unmapped_bytes;
+	__aligned_u64 other_bytes;
+	__aligned_u64 offset;
+	struct p2pbuf_place place;
+};
+
+/**
+ * P2PBUF_IOCTL_VERDICT - say whether a mapping is right
+ *
+ * Looks at every page, as P2PBUF_IOCTL_AUDIT does and under the same conditions. All
+ * that is out may hold anything on entry.
+ *
+ * Errors: EPERM (without CAP_SYS_ADMIN), ENOENT (no such handle), ENXIO (not mapped),
+ * ESTALE (the exporter invalidated the mapping, or it was mapped anew meanwhile), EINTR
+ * (a signal arrived).
+ */
+#define P2PBUF_IOCTL_VERDICT \
+	_IOWR(P2PBUF_IOCTL_BASE, 0x48, struct p2pbuf_verdict)
 
 #endif /* _UAPI_LINUX_P2PBUF_H */
