@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _P2PBUF_KMOD_H
+#define _P2PBUF_KMOD_H
+
+#include <linux/atomic.h>
+#include <linux/cleanup.h>
+#include <linux/dma-buf.h>
+#include <linux/pci.h>
+
+#include <p2pbuf.h>
+
+#include "p2pbuf_test_ioctl.h"
+
+/* A DMABUF and the function to map it for; both NULL if one of them is not there. */
+struct target {
+	struct dma_buf *dmabuf;
+	struct pci_dev *client;
+};
+
+/**
+ * struct holder - what an open file holds
+ * @target: of the mapping; references are held while @attach lives
+ * @attach: NULL if nothing is held
+ * @sgt: the mapping
+ * @invalidated: calls of invalidate_mappings
+ *
+ * The test makes one call at a time.
+ */
+struct holder {
+	struct target target;
+	struct dma_buf_attachment *attach;
+	struct sg_table *sgt;
+	atomic_t invalidated;
+};
+
+/* target.c */
+struct pci_dev *find_function(char *name);
+struct target get_target(int fd, char *name);
+void put_target(struct target *target);
+int with_ranges(const struct target *target,
+		int (*fn)(struct dma_buf_attachment *attach,
+			  const struct p2pbuf_ranges *ranges, void *args),
+		void *args);
+phys_addr_t translate(struct device *dev, dma_addr_t addr);
+u32 count_translated(struct device *dev, const struct p2pbuf_ranges *ranges,
+		     dma_addr_t first);
+
+DEFINE_FREE(put_pdev, struct pci_dev *, pci_dev_put(_T))
+DEFINE_CLASS(target, struct target, put_target(&_T), get_target(fd, name), int fd, char *name)
+
+/* attach.c: an importer without faults */
+extern const struct dma_buf_attach_ops full_ops;
+
+/* page.c: the driver to bind a function to that has P2PDMA pages */
+extern struct pci_driver test_driver;
+
+/* One per ioctl: an error only if the test could not be carried out. */
+int test_attach(struct p2pbuf_test_attach *args);
+int test_sgt(struct p2pbuf_test_sgt *args);
+int test_helper(struct p2pbuf_test_helper *args);
+int test_page(struct p2pbuf_test_page *args);
+int test_fail(struct p2pbuf_test_fail *args);
+int test_limit(struct p2pbuf_test_limit *args);
+int test_ranges(struct p2pbuf_test_ranges *args);
+int test_walk(struct p2pbuf_test_walk *args);
+int test_hold(struct holder *holder, struct p2pbuf_test_hold *args);
+int test_drop(struct holder *holder);
+
+#endif /* _P2PBUF_KMOD_H */
