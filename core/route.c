@@ -15,7 +15,7 @@
 #include <linux/scatterlist.h>
 #include <linux/iommu-dma.h>
 
-#include <p2pbuf.h>
+#include "core.h"
 
 /* PCI Express Base Specification 6.0, 7.7.11: ACS Control Register */
 static bool port_redirects(struct pci_dev *port)
@@ -72,21 +72,18 @@ static void walk(struct pci_dev *owner, struct pci_dev *client,
 }
 
 /**
- * p2pbuf_route - the way for DMA by a device to a provider's memory
- * @provider: of the memory
+ * p2pbuf_route_between - the way for DMA by a device to another's BARs
+ * @owner: the function whose BARs they are
  * @dev: the device that does the DMA
  * @path: filled in, on error too, for p2pbuf_route_explain()
  *
  * Context: any in which configuration space may be read. The caller sees to it that
- * @provider and @dev stay bound to their drivers, which keeps the bridges above
- * them too.
+ * @owner and @dev stay, which keeps the bridges above them too.
  * Return: 0, or -EREMOTEIO if there is no route.
  */
-int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
-		 struct p2pbuf_path *path)
+int p2pbuf_route_between(struct pci_dev *owner, struct device *dev,
+			 struct p2pbuf_path *path)
 {
-	struct pci_dev *owner = to_pci_dev(provider->owner);
-
 	*path = (struct p2pbuf_path){ .route = P2PBUF_ROUTE_UNKNOWN };
 
 	if (!dev_is_pci(dev))
@@ -104,6 +101,21 @@ int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
 	else
 		path->route = P2PBUF_ROUTE_HOST_BRIDGE;
 	return 0;
+}
+
+/**
+ * p2pbuf_route - the way for DMA by a device to a provider's memory
+ * @provider: of the memory; stays bound to its driver
+ * @dev: the device that does the DMA
+ * @path: as of p2pbuf_route_between()
+ *
+ * Context: as of p2pbuf_route_between().
+ * Return: 0, or -EREMOTEIO if there is no route.
+ */
+int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
+		 struct p2pbuf_path *path)
+{
+	return p2pbuf_route_between(to_pci_dev(provider->owner), dev, path);
 }
 EXPORT_SYMBOL_GPL(p2pbuf_route);
 

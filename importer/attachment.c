@@ -114,24 +114,29 @@ static int map_locked(struct p2pbuf_attachment *att)
 	enum dma_data_direction dir = p2pbuf_access_dir(att->access);
 	int ret;
 
+	down_read(&att->importer->maps);
 	if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
 		ret = map_phys(att, dir);
 	else
 		ret = map_sgt(att, dir);
+	up_read(&att->importer->maps);
 	if (ret)
 		return ret;
 	set_mapped(att, true);
+	att->generation++;
 	att->stale = false;
 	return 0;
 }
 
 static void unmap_locked(struct p2pbuf_attachment *att)
 {
+	down_read(&att->importer->maps);
 	if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
 		p2pbuf_unmap_attachment(&att->map, att->attach);
 	else
 		dma_buf_unmap_attachment(att->attach, att->sgt,
 					 p2pbuf_access_dir(att->access));
+	up_read(&att->importer->maps);
 	att->sgt = NULL;
 	forget_ranges(att);
 	set_mapped(att, false);

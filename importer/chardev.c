@@ -2,6 +2,7 @@
 /*
  * The node /dev/p2pbuf/importer/<domain:bus:dev.fn> and its ioctls.
  */
+#include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
 #include <linux/fs.h>
@@ -14,6 +15,8 @@
 
 /* Segments that one query fills at most: 1 MiB. */
 #define QUERY_SEGMENTS	65536U
+/* Places that one audit fills at most: 896 KiB. */
+#define AUDIT_PLACES	16384U
 
 /**
  * struct importer_file - an open node
@@ -223,6 +226,69 @@ static long ioctl_copy(struct importer_file *ifile, void __user *arg, size_t siz
 	return ret ?: err;
 }
 
+/* Physical addresses are for those who may know them anyway. */
+static bool may_audit(void)
+{
+	return capable(CAP_SYS_ADMIN);
+}
+
+static long ioctl_audit(struct importer_file *ifile, void __user *arg, size_t size)
+{
+	struct p2pbuf_attachment *att __free(attachment_put) = NULL;
+	struct p2pbuf_place *places __free(kvfree) = NULL;
+	struct p2pbuf_audit args;
+	int ret;
+
+	if (size < sizeof(args))
+		return -EINVAL;
+	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	if (!may_audit())
+		return -EPERM;
+	if (args.flags || args.reserved || !args.capacity)
+		return -EINVAL;
+	att = get_attachment(ifile, args.handle);
+	if (!att)
+		return -ENOENT;
+
+	args.capacity = min(args.capacity, AUDIT_PLACES);
+	places = kvmalloc_array(args.capacity, sizeof(*places), GFP_KERNEL_ACCOUNT);
+	if (!places)
+		return -ENOMEM;
+
+	ret = p2pbuf_attachment_audit(att, &args, places);
+	if (ret)
+		return ret;
+	if (copy_to_user(u64_to_user_ptr(args.places), places,
+			 array_size(args.capacity, sizeof(*places))))
+		return -EFAULT;
+	return copy_struct_to_user(arg, size, &args, sizeof(args), NULL);
+}
+
+static long ioctl_verdict(struct importer_file *ifile, void __user *arg, size_t size)
+{
+	struct p2pbuf_attachment *att __free(attachment_put) = NULL;
+	struct p2pbuf_verdict args;
+	int ret;
+
+	if (size < sizeof(args))
+		return -EINVAL;
+	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	if (!may_audit())
+		return -EPERM;
+	if (args.flags)
+		return -EINVAL;
+	att = get_attachment(ifile, args.handle);
+	if (!att)
+		return -ENOENT;
+
+	ret = p2pbuf_attachment_verdict(att, &args);
+	return ret ?: copy_struct_to_user(arg, size, &args, sizeof(args), NULL);
+}
+
 static long importer_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct importer_file *ifile = file->private_data;
@@ -243,6 +309,10 @@ static long importer_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return ioctl_query(ifile, uarg, size);
 	case P2PBUF_IOCTL_COPY & ~IOCSIZE_MASK:
 		return ioctl_copy(ifile, uarg, size);
+	case P2PBUF_IOCTL_AUDIT & ~IOCSIZE_MASK:
+		return ioctl_audit(ifile, uarg, size);
+	case P2PBUF_IOCTL_VERDICT & ~IOCSIZE_MASK:
+		return ioctl_verdict(ifile, uarg, size);
 	default:
 		return -ENOTTY;
 	}

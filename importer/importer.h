@@ -9,6 +9,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/rwsem.h>
 #include <linux/scatterlist.h>
 #include <linux/workqueue.h>
 
@@ -49,6 +50,9 @@ struct edu {
  * @bound: cleared first when the driver unbinds; read without @lock after an
  *	attachment was found detached
  * @imports: imports that are attached
+ * @maps: held for reading while anything is mapped or unmapped for the function, and
+ *	for writing while addresses of others are looked up in its IOMMU domain. Taken
+ *	after a reservation lock.
  * @misc: the node
  */
 struct p2pbuf_importer {
@@ -57,6 +61,7 @@ struct p2pbuf_importer {
 	struct mutex lock; /* see above */
 	bool bound;
 	struct list_head imports;
+	struct rw_semaphore maps; /* see above */
 	struct miscdevice misc;
 };
 
@@ -75,6 +80,7 @@ struct p2pbuf_importer {
  * @mapped: the buffer is mapped; changed under the reservation lock as well
  * @stale: the exporter invalidated the mapping; protected by the reservation lock.
  *	Cleared by the next map or unmap of the user.
+ * @generation: counts mappings, so that one is told from the next
  * @map: PHYS: the mapping
  * @sgt: SGT: the mapping
  * @nr_segments: of the mapping
@@ -97,6 +103,7 @@ struct p2pbuf_attachment {
 	u32 access;
 	bool mapped;
 	bool stale;
+	u64 generation;
 	struct p2pbuf_mapping map;
 	struct sg_table *sgt;
 	u32 nr_segments;
@@ -162,6 +169,12 @@ void p2pbuf_dma_end(struct p2pbuf_dma *dma, int error);
 
 /* copy.c */
 int p2pbuf_attachment_copy(struct p2pbuf_attachment *att, struct p2pbuf_copy *args);
+
+/* audit.c */
+int p2pbuf_attachment_audit(struct p2pbuf_attachment *att, struct p2pbuf_audit *args,
+			    struct p2pbuf_place *places);
+int p2pbuf_attachment_verdict(struct p2pbuf_attachment *att,
+			      struct p2pbuf_verdict *verdict);
 
 /* chardev.c */
 extern const struct file_operations p2pbuf_importer_fops;

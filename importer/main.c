@@ -73,6 +73,7 @@ static int p2pbuf_importer_probe(struct pci_dev *pdev, const struct pci_device_i
 
 	kref_init(&importer->kref);
 	mutex_init(&importer->lock);
+	init_rwsem(&importer->maps);
 	INIT_LIST_HEAD(&importer->imports);
 	importer->bound = true;
 	pci_set_drvdata(pdev, importer);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the p2pbuf core gives to drivers: ranges of MMIO without struct page, their
- * mapping for a peer, and the phys interconnect between exporter and importer.
+ * mapping for a peer, the phys interconnect between exporter and importer, and a look at
+ * where the addresses of any mapping really lead.
  */
 #ifndef _P2PBUF_H
 #define _P2PBUF_H
@@ -15,7 +16,10 @@
 #include <linux/p2pbuf.h>
 
 struct file_operations;
+struct iommu_domain;
 struct miscdevice;
+struct pci_dev;
+struct scatterlist;
 struct sg_table;
 
 /**
@@ -65,6 +69,8 @@ struct p2pbuf_path {
 	struct pci_dev *common;
 };
 
+int p2pbuf_route_between(struct pci_dev *owner, struct device *dev,
+			 struct p2pbuf_path *path);
 int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
 		 struct p2pbuf_path *path);
 void p2pbuf_route_explain(struct p2pdma_provider *provider, struct device *dev,
@@ -148,6 +154,44 @@ int p2pbuf_map_attachment(struct p2pbuf_mapping *map,
 			  enum dma_data_direction dir);
 void p2pbuf_unmap_attachment(struct p2pbuf_mapping *map,
 			     struct dma_buf_attachment *attach);
+
+/**
+ * struct p2pbuf_auditor - looks at a mapping, piece by piece
+ * @dev: the device that it is mapped for
+ * @domain: the IOMMU domain that translates the device's DMA, or NULL
+ * @map: the mapping, or NULL
+ * @sgt: the mapping, if @map is NULL
+ * @sg: entry of @sgt at the cursor; NULL at its end
+ * @index: of the segment at the cursor
+ * @start: offset of that segment, the segments laid end to end
+ * @owner: the function whose BAR was found last, or NULL; a reference is held
+ * @route: from @dev to @owner
+ *
+ * Belongs to one caller from p2pbuf_audit_begin() to p2pbuf_audit_end().
+ */
+struct p2pbuf_auditor {
+	struct device *dev;
+	struct iommu_domain *domain;
+	const struct p2pbuf_mapping *map;
+	const struct sg_table *sgt;
+	struct scatterlist *sg;
+	unsigned int index;
+	u64 start;
+	struct pci_dev *owner;
+	enum p2pbuf_route route;
+};
+
+void p2pbuf_audit_begin(struct p2pbuf_auditor *auditor, struct device *dev,
+			const struct p2pbuf_mapping *map, const struct sg_table *sgt);
+bool p2pbuf_audit_next(struct p2pbuf_auditor *auditor, u64 offset, u64 limit,
+		       struct p2pbuf_place *place);
+void p2pbuf_audit_end(struct p2pbuf_auditor *auditor);
+
+void p2pbuf_verdict_add(struct p2pbuf_verdict *verdict,
+			const struct p2pbuf_auditor *auditor,
+			const struct p2pbuf_ranges *ranges, u64 offset,
+			const struct p2pbuf_place *place);
+void p2pbuf_verdict_lengths(struct p2pbuf_verdict *verdict, u64 size);
 
 int p2pbuf_node_register(struct miscdevice *misc, struct device *dev, const char *kind,
 			 const struct file_operations *fops);
