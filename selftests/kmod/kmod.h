@@ -51,6 +51,9 @@ DEFINE_CLASS(target, struct target, put_target(&_T), get_target(fd, name), int f
 /* attach.c: an importer without faults */
 extern const struct dma_buf_attach_ops full_ops;
 
+/* rogue.c: so that DMABUFs of a faulty exporter are described like ours */
+extern struct p2pbuf_phys_ops rogue_phys_ops;
+
 /* page.c: the driver to bind a function to that has P2PDMA pages */
 extern struct pci_driver test_driver;
 
@@ -65,5 +68,7 @@ int test_ranges(struct p2pbuf_test_ranges *args);
 int test_walk(struct p2pbuf_test_walk *args);
 int test_hold(struct holder *holder, struct p2pbuf_test_hold *args);
 int test_drop(struct holder *holder);
+int test_rogue(const struct p2pbuf_test_rogue *args);
+int test_translated(struct p2pbuf_test_translated *args);
 
 #endif /* _P2PBUF_KMOD_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Test-only: asks the kernel what it would decide, attaches as importers that must be
- * refused, and makes mappings fail half way. Never load it where data matters.
+ * refused, makes mappings fail half way, and exports with faults. Never load it where data matters.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -37,6 +37,10 @@ static int dispatch(struct holder *holder, unsigned int cmd, void *args)
 		return 0;
 	case P2PBUF_TEST_DROP:
 		return test_drop(holder);
+	case P2PBUF_TEST_ROGUE:
+		return test_rogue(args);
+	case P2PBUF_TEST_TRANSLATED:
+		return test_translated(args);
 	default:
 		return -ENOTTY;
 	}
@@ -53,9 +57,9 @@ static long test_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	if (copy_from_user(args, (void __user *)arg, size))
 		return -EFAULT;
 	ret = dispatch(file->private_data, cmd, args);
-	if (ret)
+	if (ret < 0 || !(_IOC_DIR(cmd) & _IOC_READ))
 		return ret;
-	return copy_to_user((void __user *)arg, args, size) ? -EFAULT : 0;
+	return copy_to_user((void __user *)arg, args, size) ? -EFAULT : ret;
 }
 
 static int test_open(struct inode *inode, struct file *file)
@@ -95,14 +99,18 @@ static int __init p2pbuf_test_init(void)
 	if (ret)
 		return ret;
 	ret = pci_register_driver(&test_driver);
-	if (ret)
+	if (ret) {
 		misc_deregister(&test_misc);
-	return ret;
+		return ret;
+	}
+	p2pbuf_register_phys(&rogue_phys_ops);
+	return 0;
 }
 module_init(p2pbuf_test_init);
 
 static void __exit p2pbuf_test_exit(void)
 {
+	p2pbuf_unregister_phys(&rogue_phys_ops);
 	pci_unregister_driver(&test_driver);
 	misc_deregister(&test_misc);
 }

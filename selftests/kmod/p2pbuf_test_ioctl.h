@@ -169,4 +169,44 @@ struct p2pbuf_test_hold {
 #define P2PBUF_TEST_DROP \
 	_IO(P2PBUF_TEST_BASE, 10)
 
+/* How an exporter maps wrongly; each is caught by a check of its own. */
+enum p2pbuf_test_fault {
+	P2PBUF_FAULT_NONE,
+	P2PBUF_FAULT_RAM,		/* places the buffer in RAM */
+	P2PBUF_FAULT_RAW,		/* hands out bus addresses, whatever the route */
+	P2PBUF_FAULT_HOLE,		/* hands out addresses where nothing is */
+	P2PBUF_FAULT_IOVA,		/* IOVAs, whatever the route */
+	P2PBUF_FAULT_MARKED,		/* marks what are no bus addresses as such */
+	P2PBUF_FAULT_SHORT,		/* the last entry lacks a page */
+	P2PBUF_FAULT_OVERFLOW,		/* one entry, its length cut to 32 bits */
+	P2PBUF_FAULT_SWAPPED,		/* the first two ranges swapped */
+	P2PBUF_FAULT_OFFSET_0,		/* links every range at IOVA offset 0 */
+	P2PBUF_FAULT_NO_SYNC,		/* links and does not sync */
+	P2PBUF_FAULT_NO_UNLINK,		/* unmaps IOVAs as if they were bus addresses */
+	P2PBUF_NR_FAULTS
+};
+
+/*
+ * Make another DMABUF of what a DMABUF of ours exports, by an exporter with a fault and
+ * with the same description. Returns its descriptor. One mapping at a time.
+ */
+struct p2pbuf_test_rogue {
+	__s32 fd;
+	__u32 fault;
+};
+
+#define P2PBUF_TEST_ROGUE \
+	_IOW(P2PBUF_TEST_BASE, 11, struct p2pbuf_test_rogue)
+
+/* Count the pages from an address on that a function's IOMMU domain translates. */
+struct p2pbuf_test_translated {
+	char client[P2PBUF_TEST_NAME];
+	__u64 addr;
+	__u64 nr_pages;
+	__u64 translated;
+};
+
+#define P2PBUF_TEST_TRANSLATED \
+	_IOWR(P2PBUF_TEST_BASE, 12, struct p2pbuf_test_translated)
+
 #endif /* _P2PBUF_TEST_IOCTL_H */

@@ -58,3 +58,17 @@ int test_walk(struct p2pbuf_test_walk *args)
 	dma_buf_detach(target.dmabuf, attach);
 	return 0;
 }
+
+int test_translated(struct p2pbuf_test_translated *args)
+{
+	struct pci_dev *client __free(put_pdev) = find_function(args->client);
+	u64 i;
+
+	if (!client)
+		return -ENOENT;
+	args->translated = 0;
+	for (i = 0; i < args->nr_pages; i++)
+		if (translate(&client->dev, args->addr + i * PAGE_SIZE))
+			args->translated++;
+	return 0;
+}

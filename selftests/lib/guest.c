@@ -49,6 +49,13 @@ enum p2pbuf_route expected_route(void)
 	return strcmp(iommu, "intel") ? P2PBUF_ROUTE_HOST_BRIDGE : P2PBUF_ROUTE_IOVA;
 }
 
+bool iommu_translates(void)
+{
+	const char *iommu = need_env("P2PBUF_IOMMU");
+
+	return strcmp(iommu, "off") && strcmp(iommu, "passthrough");
+}
+
 static unsigned long read_id(const char *bdf, const char *name)
 {
 	char path[PATH_MAX], text[32] = "";

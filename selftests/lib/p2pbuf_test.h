@@ -28,6 +28,7 @@
 const char *exporter_bdf(void);
 const char *importer_bdf(void);
 enum p2pbuf_route expected_route(void);
+bool iommu_translates(void);
 int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t size);
 int open_exporter(void);
 int open_importer(void);
@@ -59,6 +60,23 @@ int read_buffer(int importer, uint32_t handle, uint64_t offset, void *user,
 		uint64_t length);
 int write_buffer(int importer, uint32_t handle, uint64_t offset, const void *user,
 		 uint64_t length);
+
+/* audit.c: where addresses lead */
+int audit_handle(int importer, uint32_t handle, uint64_t *offset,
+		 struct p2pbuf_place *places, unsigned int capacity);
+int verdict_of(int importer, uint32_t handle, struct p2pbuf_verdict *verdict);
+const char *verdict_name(unsigned int kind);
+uint32_t bdf_number(const char *bdf);
+
+/* conform.c: whether a DMABUF of any exporter is mapped as it should be */
+struct conform {
+	int importer;
+	int test;		/* of p2pbuf_test.ko */
+	int fd;			/* the DMABUF */
+	uint8_t *cpu;		/* its contents as they should be, or NULL */
+};
+
+const char *nonconformity(const struct conform *conform);
 
 /* pattern.c: contents that tell where they belong, never zero */
 uint8_t pattern_byte(unsigned int seed, uint64_t position);

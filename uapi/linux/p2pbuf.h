@@ -418,8 +418,9 @@ struct p2pbuf_copy {
  * (@length is zero), EOVERFLOW (@offset + @length overflows), ERANGE (the end is
  * beyond the DMABUF's size), EFAULT (@user is not accessible), EINTR (a signal
  * arrived between two chunks or while waiting for a fence), EIO (the data did not
- * arrive), ETIMEDOUT (the engine did not complete; it was stopped). With EFAULT, EINTR, EIO, ENODEV, ENOENT,
- * ENXIO, ESTALE and ETIMEDOUT, @copied tells how far it got.
+ * arrive), ETIMEDOUT (the engine did not complete; it was stopped). With EFAULT,
+ * EINTR, EIO, ENODEV, ENOENT, ENXIO, ESTALE and ETIMEDOUT, @copied tells how far it
+ * got.
  */
 #define P2PBUF_IOCTL_COPY \
 	_IOWR(P2PBUF_IOCTL_BASE, 0x45, struct p2pbuf_copy)
