@@ -36,17 +36,29 @@ const char *importer_bdf(void)
 	return need_env("P2PBUF_IMPORTER");
 }
 
-/* P2PBUF_ROUTE_UNKNOWN: refused. */
+/* P2PBUF_ROUTE_UNKNOWN: refused. The words are those of qemu/routes.csv. */
 enum p2pbuf_route expected_route(void)
 {
-	const char *topology = need_env("P2PBUF_TOPOLOGY");
-	const char *iommu = need_env("P2PBUF_IOMMU");
+	static const char * const words[] = {
+		[P2PBUF_ROUTE_UNKNOWN] = "refused",
+		[P2PBUF_ROUTE_BUS_ADDR] = "bus-address",
+		[P2PBUF_ROUTE_HOST_BRIDGE] = "host-bridge",
+		[P2PBUF_ROUTE_IOVA] = "iova",
+	};
+	const char *word = need_env("P2PBUF_ROUTE");
+	unsigned int i;
 
-	if (!strcmp(topology, "unreachable"))
-		return P2PBUF_ROUTE_UNKNOWN;
-	if (!strcmp(topology, "switch"))
-		return P2PBUF_ROUTE_BUS_ADDR;
-	return strcmp(iommu, "intel") ? P2PBUF_ROUTE_HOST_BRIDGE : P2PBUF_ROUTE_IOVA;
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (!strcmp(word, words[i]))
+			return i;
+	fprintf(stderr, "P2PBUF_ROUTE=%s is no route\n", word);
+	exit(1);
+}
+
+/* Whether QEMU carries peer data here; a refused pair has none. */
+bool data_arrives(void)
+{
+	return !strcmp(need_env("P2PBUF_DATA"), "yes");
 }
 
 bool iommu_translates(void)

@@ -28,6 +28,7 @@
 const char *exporter_bdf(void);
 const char *importer_bdf(void);
 enum p2pbuf_route expected_route(void);
+bool data_arrives(void);
 bool iommu_translates(void);
 int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t size);
 int open_exporter(void);
