@@ -445,6 +445,9 @@ TEST_F_TIMEOUT(fault, caught, GUEST_TIMEOUT)
 
 	if (!expected)
 		SKIP(return, "this fault needs IOVAs");
+	if (variant->fault == P2PBUF_FAULT_OFFSET_0 &&
+	    !strcmp(getenv("P2PBUF_IOMMU"), "virtio"))
+		SKIP(return, "virtio-iommu takes links that overlap and warns at unlink");
 	self->source = export_source(self->exporter, variant->large);
 	ASSERT_GE(self->source, 0);
 	EXPECT_STREQ(expected, caught_by(self, variant->fault));
