@@ -18,9 +18,10 @@ TIMEOUT, BROKEN, REPORT = 124, 125, 126
 class Guest:
     """One QEMU process: console to a log, output to stdout, control to us."""
 
-    def __init__(self, log, interactive):
+    def __init__(self, log, interactive, answers):
         self.log = log			# binary file object
         self.interactive = interactive
+        self.answers = answers		# functions, by a request's first word
         self.status = None		# of the command, once known
         self.error = None		# what /init could not do
         self.control = b""
@@ -30,7 +31,7 @@ class Guest:
         # The order of the ports is the order of ttyS0, 1, 2 in the guest.
         self._serial(self._console)
         self.output = self._serial(self._output)
-        self._serial(self._control)
+        self.requests = self._serial(self._control)
 
     def _serial(self, handler):
         ours, theirs = socket.socketpair()
@@ -63,6 +64,9 @@ class Guest:
                 self.status = int(text)
             elif word == "error":
                 self.error = text
+            elif word in self.answers:
+                self.requests.sendall(self.answers[word](text).encode()
+                                      + b"\n")
 
     def _input(self, data):
         self.output.sendall(data)
