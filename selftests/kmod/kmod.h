@@ -18,11 +18,27 @@ struct target {
 };
 
 /**
+ * struct engine - edu's DMA engine, borrowed until close
+ * @client: its function; NULL before the first use
+ * @regs: BAR 0
+ * @mem: a page of system memory that the engine reaches
+ * @mem_addr: its DMA address
+ */
+struct engine {
+	struct pci_dev *client;
+	void __iomem *regs;
+	void *mem;
+	dma_addr_t mem_addr;
+};
+
+/**
  * struct holder - what an open file holds
  * @target: of the mapping; references are held while @attach lives
  * @attach: NULL if nothing is held
  * @sgt: the mapping
  * @invalidated: calls of invalidate_mappings
+ * @other: what is mapped by another strategy than ours, or NULL
+ * @engine: past its driver
  *
  * The test makes one call at a time.
  */
@@ -31,6 +47,8 @@ struct holder {
 	struct dma_buf_attachment *attach;
 	struct sg_table *sgt;
 	atomic_t invalidated;
+	struct other_mapping *other;
+	struct engine engine;
 };
 
 /* target.c */
@@ -70,5 +88,10 @@ int test_hold(struct holder *holder, struct p2pbuf_test_hold *args);
 int test_drop(struct holder *holder);
 int test_rogue(const struct p2pbuf_test_rogue *args);
 int test_translated(struct p2pbuf_test_translated *args);
+int test_strategy_map(struct holder *holder, struct p2pbuf_test_strategy_map *args);
+int test_strategy_unmap(struct holder *holder);
+int test_engine(struct engine *engine, struct p2pbuf_test_engine *args);
+int test_engine_wait(struct engine *engine, u32 *was_running);
+void engine_release(struct engine *engine);
 
 #endif /* _P2PBUF_KMOD_H */

@@ -41,6 +41,14 @@ static int dispatch(struct holder *holder, unsigned int cmd, void *args)
 		return test_rogue(args);
 	case P2PBUF_TEST_TRANSLATED:
 		return test_translated(args);
+	case P2PBUF_TEST_STRATEGY_MAP:
+		return test_strategy_map(holder, args);
+	case P2PBUF_TEST_STRATEGY_UNMAP:
+		return test_strategy_unmap(holder);
+	case P2PBUF_TEST_ENGINE:
+		return test_engine(&holder->engine, args);
+	case P2PBUF_TEST_ENGINE_WAIT:
+		return test_engine_wait(&holder->engine, args);
 	default:
 		return -ENOTTY;
 	}
@@ -70,8 +78,12 @@ static int test_open(struct inode *inode, struct file *file)
 
 static int test_close(struct inode *inode, struct file *file)
 {
-	test_drop(file->private_data);
-	kfree(file->private_data);
+	struct holder *holder = file->private_data;
+
+	test_drop(holder);
+	test_strategy_unmap(holder);
+	engine_release(&holder->engine);
+	kfree(holder);
 	return 0;
 }
 

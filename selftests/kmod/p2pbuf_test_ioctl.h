@@ -196,7 +196,7 @@ struct p2pbuf_test_rogue {
 };
 
 #define P2PBUF_TEST_ROGUE \
-	_IOW(P2PBUF_TEST_BASE, 11, struct p2pbuf_test_rogue)
+	_IOW(P2PBUF_TEST_BASE, 20, struct p2pbuf_test_rogue)
 
 /* Count the pages from an address on that a function's IOMMU domain translates. */
 struct p2pbuf_test_translated {
@@ -207,6 +207,59 @@ struct p2pbuf_test_translated {
 };
 
 #define P2PBUF_TEST_TRANSLATED \
-	_IOWR(P2PBUF_TEST_BASE, 12, struct p2pbuf_test_translated)
+	_IOWR(P2PBUF_TEST_BASE, 21, struct p2pbuf_test_translated)
+
+/* Other ways to map than ours, all by phys. */
+enum p2pbuf_test_strategy {
+	P2PBUF_TEST_EACH,	/* dma_map_phys() per range */
+	P2PBUF_TEST_DESTROY,	/* as we do, but undone by dma_iova_destroy() */
+};
+
+/*
+ * Map a DMABUF in one of these ways until P2PBUF_TEST_STRATEGY_UNMAP or close. One at a
+ * time per open file.
+ */
+struct p2pbuf_test_strategy_map {
+	char client[P2PBUF_TEST_NAME];
+	__s32 fd;
+	__u32 strategy;
+	__s32 result;
+	__u32 pad;
+	__u64 first;		/* lowest and highest DMA address */
+	__u64 last;
+};
+
+#define P2PBUF_TEST_STRATEGY_MAP \
+	_IOWR(P2PBUF_TEST_BASE, 11, struct p2pbuf_test_strategy_map)
+
+#define P2PBUF_TEST_STRATEGY_UNMAP \
+	_IO(P2PBUF_TEST_BASE, 12)
+
+enum p2pbuf_test_dma {
+	P2PBUF_TEST_DMA_READ,
+	P2PBUF_TEST_DMA_WRITE,
+	P2PBUF_TEST_DMA_START,	/* a write that P2PBUF_TEST_ENGINE_WAIT waits for */
+};
+
+/*
+ * One transfer of edu's DMA engine with any address, past the importer, which must be
+ * bound and idle.
+ */
+struct p2pbuf_test_engine {
+	char client[P2PBUF_TEST_NAME];
+	__u32 dma;		/* enum p2pbuf_test_dma */
+	__u32 length;		/* bytes, up to a page */
+	__u64 addr;
+	__u8 fill;		/* written; before a read, what its target holds */
+	__u8 pad[3];
+	__u32 changed;		/* bytes that after a read are not @fill */
+};
+
+#define P2PBUF_TEST_ENGINE \
+	_IOWR(P2PBUF_TEST_BASE, 13, struct p2pbuf_test_engine)
+
+/* Until it is idle. The value is whether it was running when the call began. */
+#define P2PBUF_TEST_ENGINE_WAIT \
+	_IOR(P2PBUF_TEST_BASE, 14, __u32)
 
 #endif /* _P2PBUF_TEST_IOCTL_H */

@@ -92,6 +92,37 @@ void shuffle(unsigned int *values, unsigned int nr, unsigned int seed);
 /* bar.c: the CPU's view of the BAR, by sysfs resource files */
 void *map_bar(unsigned int bar, uint64_t offset, size_t length);
 
+/**
+ * struct flushes - IOTLB flushes that the IOMMU got
+ * @inside: that touch the addresses asked for
+ * @wide: of those, of a whole domain or of everything
+ * @outside: that touch other addresses only
+ * @domain: of those inside
+ * @mixed: there was more than one such domain
+ *
+ * AMD's do not show their addresses and all count as inside. virtio's are unmap
+ * requests.
+ */
+struct flushes {
+	unsigned int inside;
+	unsigned int wide;
+	unsigned int outside;
+	unsigned int domain;
+	bool mixed;
+};
+
+/* flush.c: what the IOMMU saw, by the rig */
+int count_flushes(uint64_t first, uint64_t last, struct flushes *flushes);
+
+/* What one transfer of edu takes; its data move at the end of that time. */
+#define ENGINE_MS	100
+
+/* engine.c: edu's DMA engine with any address; @test is P2PBUF_TEST_NODE */
+int engine_read(int test, uint64_t addr, uint8_t fill, unsigned int length);
+int engine_write(int test, uint64_t addr, uint8_t fill, unsigned int length);
+int engine_start(int test, uint64_t addr, uint8_t fill, unsigned int length);
+int engine_wait(int test);
+
 /* observe.c: what the kernel tells, and memory that faults */
 int count_buffers(const char *exporter, int *attachments);
 int bar_resource(unsigned int bar, uint64_t *start, uint64_t *size);
