@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the device reaches through a mapping when the driver does not behave: DMA that
+ * arrives after the unmap, and writes through a mapping for reads. An engine of which
+ * the importer knows nothing shows it by the memory, which changes or does not.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include "p2pbuf_test.h"
+#include "../kmod/p2pbuf_test_ioctl.h"
+
+#define BEFORE		0x11
+#define DURING		0x22
+#define AFTER		0x33
+
+FIXTURE(access)
+{
+	int exporter;
+	int importer;
+	int test;
+	int fd;
+	uint8_t *memory;	/* what the DMABUF covers, as the CPU sees it */
+};
+
+FIXTURE_SETUP(access)
+{
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "without translation only the device itself can be stopped");
+
+	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
+	self->test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->test, 0);
+	self->exporter = open_exporter();
+	ASSERT_GE(self->exporter, 0);
+	self->importer = open_importer();
+	ASSERT_GE(self->importer, 0);
+	self->fd = export_simple(self->exporter, 0, PAGE);
+	ASSERT_GE(self->fd, 0);
+	self->memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->memory);
+	memset(self->memory, BEFORE, PAGE);
+}
+
+FIXTURE_TEARDOWN(access)
+{
+	munmap(self->memory, PAGE);
+	close(self->fd);
+	close(self->importer);
+	close(self->exporter);
+	close(self->test);
+}
+
+static unsigned int count_bytes(const uint8_t *memory, uint8_t byte)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < PAGE; i++)
+		count += memory[i] == byte;
+	return count;
+}
+
+static int import_and_map(FIXTURE_DATA(access) *self, int fd, unsigned int interconnect,
+			  unsigned int access, uint32_t *handle, uint64_t *addr)
+{
+	struct p2pbuf_segment seg;
+	struct p2pbuf_query query;
+	int ret;
+
+	ret = import_buffer(self->importer, fd, interconnect, access, handle);
+	if (!ret)
+		ret = map_handle(self->importer, *handle);
+	if (!ret)
+		ret = query_handle(self->importer, *handle, &query, &seg, 1);
+	if (!ret)
+		*addr = seg.addr;
+	return ret;
+}
+
+/*
+ * A whole write, which proves the mapping and puts the translation into the IOTLB, and
+ * another that is about to arrive. In lazy mode the kernel flushes what is queued within
+ * 10 ms, so the data have to arrive sooner after the unmap than that.
+ */
+static int write_and_start_another(FIXTURE_DATA(access) *self, uint64_t addr)
+{
+	int ret;
+
+	memset(self->memory, BEFORE, PAGE);
+	ret = engine_write(self->test, addr, DURING, PAGE);
+	if (!ret && count_bytes(self->memory, DURING) != PAGE)
+		ret = -EIO;
+	if (!ret)
+		ret = engine_start(self->test, addr, AFTER, PAGE);
+	usleep((ENGINE_MS - 4) * 1000);
+	return ret;
+}
+
+static void check_late_write(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(access) *self, unsigned int interconnect)
+{
+	uint32_t handle;
+	uint64_t addr;
+
+	ASSERT_EQ(0, import_and_map(self, self->fd, interconnect,
+				    P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &handle,
+				    &addr));
+	ASSERT_EQ(0, write_and_start_another(self, addr));
+	ASSERT_EQ(0, unmap_handle(self->importer, handle));
+	if (!engine_wait(self->test))
+		SKIP(return, "the write arrived before the unmap was done");
+	EXPECT_EQ(PAGE, count_bytes(self->memory, DURING));
+}
+
+TEST_F(access, late_write_phys)
+{
+	check_late_write(_metadata, self, P2PBUF_INTERCONNECT_PHYS);
+}
+
+TEST_F(access, late_write_sgt)
+{
+	check_late_write(_metadata, self, P2PBUF_INTERCONNECT_SGT);
+}
+
+/* The control: nothing but the unmap keeps it away. */
+TEST_F(access, late_write_control)
+{
+	uint32_t handle;
+	uint64_t addr;
+
+	ASSERT_EQ(0, import_and_map(self, self->fd, P2PBUF_INTERCONNECT_PHYS,
+				    P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &handle,
+				    &addr));
+	ASSERT_EQ(0, write_and_start_another(self, addr));
+	ASSERT_EQ(1, engine_wait(self->test));
+	EXPECT_EQ(PAGE, count_bytes(self->memory, AFTER));
+}
+
+/* What the kernel's own dma_iova_destroy() does is reported; it is not ours to pass. */
+TEST_F(access, finding_dma_iova_destroy)
+{
+	struct p2pbuf_test_strategy_map args = {
+		.fd = self->fd,
+		.strategy = P2PBUF_TEST_DESTROY,
+	};
+	struct utsname kernel;
+	unsigned int arrived;
+
+	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
+	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_STRATEGY_MAP, &args));
+	ASSERT_EQ(0, args.result);
+	ASSERT_EQ(0, write_and_start_another(self, args.first));
+	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_STRATEGY_UNMAP));
+	if (!engine_wait(self->test))
+		SKIP(return, "the write arrived before the unmap was done");
+
+	arrived = count_bytes(self->memory, AFTER);
+	EXPECT_EQ(PAGE, arrived + count_bytes(self->memory, DURING));
+	uname(&kernel);
+	ksft_print_msg("finding: %s: after dma_iova_destroy() DMA reached %s\n",
+		       kernel.release, arrived ? "the memory" : "nothing");
+}
+
+/* Through a mapping for device reads, cold and with the translation in the IOTLB. */
+static void check_read_only(struct __test_metadata *_metadata,
+			    FIXTURE_DATA(access) *self, unsigned int interconnect)
+{
+	struct p2pbuf_range range = { 0, PAGE };
+	uint32_t handle;
+	uint64_t addr;
+	int fd;
+
+	fd = export_ranges(self->exporter, TEST_BAR, &range, 1, O_RDONLY | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, import_and_map(self, fd, interconnect, P2PBUF_ACCESS_READ, &handle,
+				    &addr));
+	close(fd);
+	ASSERT_EQ(0, engine_write(self->test, addr, AFTER, PAGE));
+	EXPECT_EQ(PAGE, count_bytes(self->memory, BEFORE));
+	EXPECT_EQ(PAGE, engine_read(self->test, addr, AFTER, PAGE));
+	EXPECT_EQ(0, engine_read(self->test, addr, BEFORE, PAGE));
+	ASSERT_EQ(0, engine_write(self->test, addr, AFTER, PAGE));
+	EXPECT_EQ(PAGE, count_bytes(self->memory, BEFORE));
+	EXPECT_EQ(0, release_handle(self->importer, handle));
+
+	ASSERT_EQ(0, import_and_map(self, self->fd, interconnect,
+				    P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &handle,
+				    &addr));
+	ASSERT_EQ(0, engine_write(self->test, addr, AFTER, PAGE));
+	EXPECT_EQ(PAGE, count_bytes(self->memory, AFTER));
+}
+
+TEST_F(access, read_only_phys)
+{
+	check_read_only(_metadata, self, P2PBUF_INTERCONNECT_PHYS);
+}
+
+TEST_F(access, read_only_sgt)
+{
+	check_read_only(_metadata, self, P2PBUF_INTERCONNECT_SGT);
+}
+
+TEST_HARNESS_MAIN
