@@ -145,35 +145,119 @@ TEST_F(map, neighbours_are_merged)
 	}
 }
 
-static int walk(FIXTURE_DATA(map) *self, struct p2pbuf_test_walk *args)
+/* Compare the page tables from @addr on with ranges of the BAR. */
+static int walk(FIXTURE_DATA(map) *self, uint64_t addr, const struct p2pbuf_range *ranges,
+		unsigned int nr, struct p2pbuf_test_walk *args)
 {
-	*args = (struct p2pbuf_test_walk){ .fd = self->fd };
+	*args = (struct p2pbuf_test_walk){
+		.addr = addr,
+		.bar = self->bar,
+		.ranges = (uintptr_t)ranges,
+		.nr = nr,
+	};
 	strncpy(args->client, importer_bdf(), sizeof(args->client) - 1);
-	return ioctl(self->test, P2PBUF_TEST_WALK, args) ? -errno : args->result;
+	return ioctl(self->test, P2PBUF_TEST_WALK, args) ? -errno : 0;
+}
+
+/* Before the unmap all is there, and after it nothing. */
+static void check_tables(struct __test_metadata *_metadata, FIXTURE_DATA(map) *self,
+			 unsigned int interconnect, const struct p2pbuf_range *ranges,
+			 unsigned int nr, uint64_t *pages)
+{
+	struct p2pbuf_test_walk args;
+	struct p2pbuf_segment seg;
+	struct p2pbuf_query query;
+	uint32_t handle;
+	int fd;
+
+	fd = export_ranges(self->exporter, TEST_BAR, ranges, nr, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, import_and_map(self->importer, fd, interconnect, &handle));
+	close(fd);
+	ASSERT_EQ(0, query_handle(self->importer, handle, &query, &seg, 1));
+	ASSERT_EQ(0, walk(self, seg.addr, ranges, nr, &args));
+	EXPECT_EQ(0, args.wrong);
+	EXPECT_EQ(0, args.unmapped);
+
+	ASSERT_EQ(0, unmap_handle(self->importer, handle));
+	ASSERT_EQ(0, walk(self, seg.addr, ranges, nr, &args));
+	EXPECT_EQ(0, args.wrong);
+	EXPECT_EQ(args.pages, args.unmapped);
+	EXPECT_EQ(0, release_handle(self->importer, handle));
+	*pages = args.pages;
+}
+
+/* 4,096 single pages in no order. */
+static void scatter(struct p2pbuf_range *ranges)
+{
+	unsigned int i, order[4096];
+
+	for (i = 0; i < ARRAY_SIZE(order); i++)
+		order[i] = i;
+	shuffle(order, ARRAY_SIZE(order), 1);
+	for (i = 0; i < ARRAY_SIZE(order); i++)
+		ranges[i] = (struct p2pbuf_range){ 2 * order[i] * PAGE, PAGE };
 }
 
 TEST_F(map, page_tables_agree)
 {
-	static unsigned int pages[4096];
-	struct p2pbuf_test_walk args;
+	struct p2pbuf_range odd = { PAGE, 32 * 1024 * 1024 };
+	static struct p2pbuf_range scattered[4096];
+	uint64_t pages;
+	unsigned int i;
 
 	if (expected_route() != P2PBUF_ROUTE_IOVA)
 		SKIP(return, "no IOMMU page tables on this route");
 
-	self->fd = export_scattered(self->exporter, pages, 4096);
-	ASSERT_GE(self->fd, 0);
-	ASSERT_EQ(0, walk(self, &args));
-	EXPECT_EQ(4096, args.pages);
-	EXPECT_EQ(0, args.wrong);
-	EXPECT_EQ(0, args.left);
+	scatter(scattered);
+	for (i = P2PBUF_INTERCONNECT_PHYS; i <= P2PBUF_INTERCONNECT_SGT; i++) {
+		check_tables(_metadata, self, i, scattered, 4096, &pages);
+		EXPECT_EQ(4096, pages);
+		check_tables(_metadata, self, i, &odd, 1, &pages);
+		EXPECT_EQ(8192, pages);
+	}
+}
 
-	close(self->fd);
-	self->fd = export_simple(self->exporter, PAGE, 32 * 1024 * 1024);
-	ASSERT_GE(self->fd, 0);
-	ASSERT_EQ(0, walk(self, &args));
-	EXPECT_EQ(8192, args.pages);
-	EXPECT_EQ(0, args.wrong);
-	EXPECT_EQ(0, args.left);
+/* Each time the whole BAR, or a GiB of it. */
+static unsigned int repeat_bar(FIXTURE_DATA(map) *self, uint64_t total,
+			       struct p2pbuf_range **ranges)
+{
+	uint64_t size = bar_size(self->exporter, TEST_BAR);
+	unsigned int i, nr;
+
+	size = size < GIB ? size : GIB;
+	nr = total / size;
+	*ranges = calloc(nr, sizeof(**ranges));
+	for (i = 0; i < nr; i++)
+		(*ranges)[i] = (struct p2pbuf_range){ 0, size };
+	return nr;
+}
+
+TEST_F_TIMEOUT(map, page_tables_of_large_agree, GUEST_TIMEOUT)
+{
+	struct p2pbuf_range *ranges, whole = {};
+	unsigned int i, nr;
+	uint64_t pages;
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOMMU page tables on this route");
+
+	whole.length = bar_size(self->exporter, TEST_BAR);
+	for (i = P2PBUF_INTERCONNECT_PHYS; i <= P2PBUF_INTERCONNECT_SGT; i++) {
+		nr = repeat_bar(self, GIB, &ranges);
+		check_tables(_metadata, self, i, ranges, nr, &pages);
+		EXPECT_EQ(GIB / PAGE, pages);
+		free(ranges);
+
+		nr = repeat_bar(self, 8 * GIB, &ranges);
+		check_tables(_metadata, self, i, ranges, nr, &pages);
+		EXPECT_GT(pages, 8 * GIB / PAGE / 9);
+		free(ranges);
+
+		check_tables(_metadata, self, i, &whole, 1, &pages);
+		if (whole.length <= GIB)
+			EXPECT_EQ(whole.length / PAGE, pages);
+	}
 }
 
 static int look_at_sgt(FIXTURE_DATA(map) *self, unsigned int repeat,
@@ -258,15 +342,16 @@ static int fail_at(int test, int fd, unsigned int nr, unsigned int at,
 TEST_F_TIMEOUT(map, failure_undoes_all, GUEST_TIMEOUT)
 {
 	static const unsigned int at[] = { 0, 1, 2, 500, 4095 };
+	struct p2pbuf_range whole = { 0, 64 * 1024 * 1024 };
 	struct p2pbuf_test_fail args;
-	struct p2pbuf_test_walk after;
+	uint64_t pages;
 	unsigned int i;
 	int ret;
 
 	if (expected_route() == P2PBUF_ROUTE_BUS_ADDR)
 		SKIP(return, "bus addresses are computed, that cannot fail half way");
 
-	self->fd = export_simple(self->exporter, 0, 64 * 1024 * 1024);
+	self->fd = export_simple(self->exporter, whole.offset, whole.length);
 	ASSERT_GE(self->fd, 0);
 	for (i = 0; i < ARRAY_SIZE(at); i++) {
 		ret = fail_at(self->test, self->fd, 4096, at[i], 1, &args);
@@ -277,8 +362,9 @@ TEST_F_TIMEOUT(map, failure_undoes_all, GUEST_TIMEOUT)
 		EXPECT_NE(-ENOMEM, args.result);
 		EXPECT_EQ(0, args.left_mapped);
 	}
-	EXPECT_EQ(0, walk(self, &after));
-	EXPECT_EQ(0, after.wrong);
+	if (expected_route() == P2PBUF_ROUTE_IOVA)
+		check_tables(_metadata, self, P2PBUF_INTERCONNECT_PHYS, &whole, 1,
+			     &pages);
 }
 
 static int set_limit(int test, uint64_t limit)

@@ -25,6 +25,18 @@ static struct p2pbuf_ranges *every_second_page(const struct p2pbuf_ranges *from,
 				    from->vecs[0].len, user, nr);
 }
 
+static u32 count_translated(struct device *dev, const struct p2pbuf_ranges *ranges,
+			    dma_addr_t first)
+{
+	u32 count = 0;
+	u64 offset;
+
+	for (offset = 0; offset < ranges->size; offset += PAGE_SIZE)
+		if (translate(dev, first + offset))
+			count++;
+	return count;
+}
+
 /*
  * A good mapping before tells where the next IOVA of that size will be: the allocator
  * gives the one that was freed last.

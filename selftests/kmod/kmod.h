@@ -60,8 +60,6 @@ int with_ranges(const struct target *target,
 			  const struct p2pbuf_ranges *ranges, void *args),
 		void *args);
 phys_addr_t translate(struct device *dev, dma_addr_t addr);
-u32 count_translated(struct device *dev, const struct p2pbuf_ranges *ranges,
-		     dma_addr_t first);
 
 DEFINE_FREE(put_pdev, struct pci_dev *, pci_dev_put(_T))
 DEFINE_CLASS(target, struct target, put_target(&_T), get_target(fd, name), int fd, char *name)

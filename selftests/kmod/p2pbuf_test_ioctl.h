@@ -132,18 +132,20 @@ struct p2pbuf_test_ranges {
 	_IOWR(P2PBUF_TEST_BASE, 6, struct p2pbuf_test_ranges)
 
 /*
- * Map a DMABUF by phys and compare each page's translation with the exported ranges;
- * then unmap and look again. Where there is no IOVA nothing is compared.
+ * Compare the translation of each page from a DMA address on with ranges of a BAR. Of
+ * more than 1 GiB it is the first and last page of each range, and of those between, one
+ * in as many as there are GiB.
  */
 struct p2pbuf_test_walk {
 	char client[P2PBUF_TEST_NAME];
-	__s32 fd;
-	__s32 result;
-	__u32 route;
+	__u64 addr;
+	__u64 bar;		/* its physical address */
+	__u64 ranges;		/* address of struct p2pbuf_range[] */
+	__u32 nr;
 	__u32 pad;
 	__u64 pages;		/* compared */
-	__u64 wrong;		/* of those, not what was exported */
-	__u64 left;		/* still translating after unmap */
+	__u64 unmapped;		/* of those, without translation */
+	__u64 wrong;		/* of those, translated to something else */
 };
 
 #define P2PBUF_TEST_WALK \

@@ -3,7 +3,6 @@
 #include <linux/dma-resv.h>
 #include <linux/err.h>
 #include <linux/iommu.h>
-#include <linux/mm.h>
 
 #include "kmod.h"
 
@@ -71,16 +70,4 @@ phys_addr_t translate(struct device *dev, dma_addr_t addr)
 	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
 
 	return domain ? iommu_iova_to_phys(domain, addr) : 0;
-}
-
-u32 count_translated(struct device *dev, const struct p2pbuf_ranges *ranges,
-		     dma_addr_t first)
-{
-	u32 count = 0;
-	u64 offset;
-
-	for (offset = 0; offset < ranges->size; offset += PAGE_SIZE)
-		if (translate(dev, first + offset))
-			count++;
-	return count;
 }
