@@ -117,6 +117,76 @@ TEST_F(route, refusal_names_the_bridge)
 	EXPECT_NE(NULL, strstr(since, "pci0000:00"));
 }
 
+/* In one slot it is the port that is in the way, and the log says which. */
+TEST_F(route, refusal_names_the_port)
+{
+	static const char mark[] = "p2pbuf selftest: refusal_names_the_port";
+	char port[32], text[128];
+	static char log[1 << 20];
+
+	if (expected_route() != P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is reachable");
+	if (common_port(port, sizeof(port)))
+		SKIP(return, "no port is common to both functions");
+
+	ASSERT_EQ(0, write_file("/dev/kmsg", "%s", mark));
+	EXPECT_EQ(-EREMOTEIO, try_attach(self->test, self->fd, P2PBUF_TEST_FULL));
+	snprintf(text, sizeof(text), "no peer-to-peer route to %s: ACS of port %s",
+		 exporter_bdf(), port);
+	EXPECT_NE(NULL, strstr(log_since(log, sizeof(log), mark), text));
+}
+
+/* Map and look; 0 if it is refused. */
+static enum p2pbuf_route mapped_route(int importer, int fd)
+{
+	struct p2pbuf_query query = {};
+	uint32_t handle;
+
+	if (import_buffer(importer, fd, P2PBUF_INTERCONNECT_AUTO, P2PBUF_ACCESS_READ,
+			  &handle))
+		return P2PBUF_ROUTE_UNKNOWN;
+	if (!map_handle(importer, handle))
+		query_handle(importer, handle, &query, NULL, 0);
+	release_handle(importer, handle);
+	return query.route;
+}
+
+/* With the common port's redirection the other way round. */
+static enum p2pbuf_route route_after_change(void)
+{
+	if (expected_route() != P2PBUF_ROUTE_BUS_ADDR)
+		return P2PBUF_ROUTE_BUS_ADDR;
+	return translates() ? P2PBUF_ROUTE_IOVA : P2PBUF_ROUTE_HOST_BRIDGE;
+}
+
+/* By the next map, also of an import that was attached before. */
+TEST_F(route, acs_change_is_noticed)
+{
+	bool redirects = expected_route() != P2PBUF_ROUTE_BUS_ADDR;
+	struct p2pbuf_query query = {};
+	uint32_t handle;
+	char port[32];
+	int ret;
+
+	if (common_port(port, sizeof(port)))
+		SKIP(return, "no port is common to both functions");
+
+	ret = import_buffer(self->importer, self->fd, P2PBUF_INTERCONNECT_AUTO,
+			    P2PBUF_ACCESS_READ, &handle);
+	ASSERT_EQ(expected_route() == P2PBUF_ROUTE_UNKNOWN ? -EREMOTEIO : 0, ret);
+	EXPECT_EQ(expected_route(), mapped_route(self->importer, self->fd));
+
+	ASSERT_EQ(0, set_redirect(port, !redirects));
+	EXPECT_EQ(route_after_change(), mapped_route(self->importer, self->fd));
+	if (!ret) {
+		EXPECT_EQ(0, map_handle(self->importer, handle));
+		query_handle(self->importer, handle, &query, NULL, 0);
+		EXPECT_EQ(route_after_change(), query.route);
+	}
+	EXPECT_EQ(0, set_redirect(port, redirects));
+	EXPECT_EQ(expected_route(), mapped_route(self->importer, self->fd));
+}
+
 TEST_F(route, import_has_expected_route)
 {
 	struct p2pbuf_query query;
@@ -195,17 +265,52 @@ FIXTURE_TEARDOWN(page)
 	EXPECT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
 }
 
+static int ask_page(int test, struct p2pbuf_test_page *args)
+{
+	*args = (struct p2pbuf_test_page){};
+	strncpy(args->owner, exporter_bdf(), sizeof(args->owner) - 1);
+	strncpy(args->client, importer_bdf(), sizeof(args->client) - 1);
+	return ioctl(test, P2PBUF_TEST_PAGE, args) ? -errno : 0;
+}
+
 TEST_F(page, agrees_with_kernel_sgtable)
 {
-	struct p2pbuf_test_page args = {};
+	struct p2pbuf_test_page args;
 
-	strncpy(args.owner, exporter_bdf(), sizeof(args.owner) - 1);
-	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
-	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_PAGE, &args));
+	ASSERT_EQ(0, ask_page(self->test, &args));
 	EXPECT_EQ(expected_route(), args.route);
 
 	EXPECT_EQ(args.route == P2PBUF_ROUTE_UNKNOWN ? -EREMOTEIO : 0, args.result);
 	EXPECT_EQ(args.route == P2PBUF_ROUTE_BUS_ADDR, args.bus_addr);
+}
+
+/*
+ * The kernel keeps its answer until someone asks for the distance, as we do each time:
+ * so the answer of the second call is stale, and that of the third is not.
+ */
+TEST_F(page, kernel_misses_acs_change)
+{
+	bool redirects = expected_route() != P2PBUF_ROUTE_BUS_ADDR;
+	struct p2pbuf_test_page args;
+	bool stale, fresh;
+	char port[32];
+
+	if (common_port(port, sizeof(port)))
+		SKIP(return, "no port is common to both functions");
+
+	ASSERT_EQ(0, ask_page(self->test, &args));
+	EXPECT_EQ(!redirects, args.bus_addr);
+
+	ASSERT_EQ(0, set_redirect(port, !redirects));
+	EXPECT_EQ(0, ask_page(self->test, &args));
+	stale = args.bus_addr;
+	EXPECT_EQ(redirects, args.route == P2PBUF_ROUTE_BUS_ADDR);
+	EXPECT_EQ(0, ask_page(self->test, &args));
+	fresh = args.bus_addr;
+	EXPECT_EQ(0, set_redirect(port, redirects));
+
+	EXPECT_EQ(!redirects, stale);
+	EXPECT_EQ(redirects, fresh);
 }
 
 TEST_HARNESS_MAIN

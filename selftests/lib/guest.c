@@ -55,6 +55,18 @@ enum p2pbuf_route expected_route(void)
 	exit(1);
 }
 
+/* By its name in qemu/iommus.csv. */
+bool iommu_is(const char *name)
+{
+	return !strcmp(need_env("P2PBUF_IOMMU"), name);
+}
+
+/* Whether there is an IOMMU and it translates. */
+bool translates(void)
+{
+	return strcmp(need_env("P2PBUF_INVALIDATION"), "none");
+}
+
 /* Whether QEMU carries peer data here; a refused pair has none. */
 bool data_arrives(void)
 {

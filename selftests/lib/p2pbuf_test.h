@@ -31,6 +31,8 @@
 const char *exporter_bdf(void);
 const char *importer_bdf(void);
 enum p2pbuf_route expected_route(void);
+bool iommu_is(const char *name);
+bool translates(void);
 bool data_arrives(void);
 bool iommu_translates(void);
 int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t size);
@@ -44,6 +46,10 @@ int bind_driver(const char *bdf, const char *driver);
 int unbind_driver(const char *bdf);
 int set_memory_decoding(const char *bdf, bool on);
 int run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* acs.c: the port above both functions, and whether it redirects */
+int common_port(char *port, size_t size);
+int set_redirect(const char *port, bool on);
 
 /* calls.c: the ioctls */
 int region_info(int exporter, unsigned int bar, struct p2pbuf_region_info *info);
