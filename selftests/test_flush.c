@@ -34,11 +34,6 @@ FIXTURE(flush)
 	struct rules rules;
 };
 
-static bool iommu_is(const char *prefix)
-{
-	return !strncmp(getenv("P2PBUF_IOMMU"), prefix, strlen(prefix));
-}
-
 static int read_rules(struct rules *rules)
 {
 	char path[128], type[32];
