@@ -416,6 +416,12 @@ FIXTURE_VARIANT_ADD(fault, offset_0)
 	CAUGHT(NULL, NULL, NULL, "map"),
 };
 
+FIXTURE_VARIANT_ADD(fault, no_sync)
+{
+	.fault = P2PBUF_FAULT_NO_SYNC,
+	CAUGHT(NULL, NULL, NULL, "sync"),
+};
+
 FIXTURE_VARIANT_ADD(fault, no_unlink)
 {
 	.fault = P2PBUF_FAULT_NO_UNLINK,
@@ -426,7 +432,7 @@ FIXTURE_VARIANT_ADD(fault, no_unlink)
 static const char *expected_name(enum p2pbuf_test_fault fault, const char *const *caught)
 {
 	enum p2pbuf_route route = expected_route();
-	bool translated = iommu_translates();
+	bool translated = translates();
 
 	if (fault == P2PBUF_FAULT_IOVA && !translated &&
 	    route == P2PBUF_ROUTE_BUS_ADDR)
@@ -442,12 +448,18 @@ static const char *expected_name(enum p2pbuf_test_fault fault, const char *const
 TEST_F_TIMEOUT(fault, caught, GUEST_TIMEOUT)
 {
 	const char *expected = expected_name(variant->fault, variant->caught);
+	struct flushes flushes;
 
 	if (!expected)
 		SKIP(return, "this fault needs IOVAs");
 	if (variant->fault == P2PBUF_FAULT_OFFSET_0 &&
-	    !strcmp(getenv("P2PBUF_IOMMU"), "virtio"))
+	    iommu_is("virtio"))
 		SKIP(return, "virtio-iommu takes links that overlap and warns at unlink");
+	if (variant->fault == P2PBUF_FAULT_NO_SYNC && !flushes_on_map())
+		SKIP(return, "a map flushes nothing with this IOMMU");
+	if (variant->fault == P2PBUF_FAULT_NO_SYNC &&
+	    count_flushes(0, 0, &flushes) == -EOPNOTSUPP)
+		SKIP(return, "the rig does not count: qemu/run --count-flushes");
 	self->source = export_source(self->exporter, variant->large);
 	ASSERT_GE(self->source, 0);
 	EXPECT_STREQ(expected, caught_by(self, variant->fault));

@@ -45,7 +45,7 @@ static int read_rules(struct rules *rules)
 	if (ret < 0)
 		return ret;
 	rules->lazy = !strcmp(type, "DMA-FQ\n");
-	rules->on_map = iommu_is("intel-caching") || iommu_is("amd");
+	rules->on_map = flushes_on_map();
 	rules->per_piece = iommu_is("amd") || iommu_is("virtio");
 	return 0;
 }

@@ -66,6 +66,31 @@ static bool still_mapped(const struct conform *conform, const struct p2pbuf_segm
 	return false;
 }
 
+static void forget_flushes(void)
+{
+	struct flushes flushes;
+
+	count_flushes(0, 0, &flushes);
+}
+
+/* Where a map has to flush, and the rig counts. */
+static bool flush_is_missing(const struct p2pbuf_segment *segs, unsigned int nr)
+{
+	uint64_t first = UINT64_MAX, last = 0;
+	struct flushes flushes;
+	unsigned int i;
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA || !flushes_on_map())
+		return false;
+	for (i = 0; i < nr; i++) {
+		if (segs[i].addr < first)
+			first = segs[i].addr;
+		if (segs[i].addr + segs[i].length - 1 > last)
+			last = segs[i].addr + segs[i].length - 1;
+	}
+	return !count_flushes(first, last, &flushes) && !flushes.inside;
+}
+
 static const char *check_mapped(const struct conform *conform, uint32_t handle,
 				uint64_t size)
 {
@@ -85,12 +110,17 @@ static const char *check_import(const struct conform *conform, uint32_t handle)
 	struct p2pbuf_segment segs[MAX_SEGMENTS];
 	struct p2pbuf_query query;
 	const char *failed;
+	bool flushed;
 
+	forget_flushes();
 	if (map_handle(conform->importer, handle))
 		return "map";
 	if (query_handle(conform->importer, handle, &query, segs, MAX_SEGMENTS))
 		return "query";
+	flushed = !flush_is_missing(segs, query.capacity);
 	failed = check_mapped(conform, handle, query.size);
+	if (!failed && !flushed)
+		failed = "sync";
 	if (unmap_handle(conform->importer, handle))
 		return "unmap";
 	if (!failed && still_mapped(conform, segs, query.capacity))

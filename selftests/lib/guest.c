@@ -73,11 +73,10 @@ bool data_arrives(void)
 	return !strcmp(need_env("P2PBUF_DATA"), "yes");
 }
 
-bool iommu_translates(void)
+/* Whether this IOMMU caches what is not mapped, so that a map has to flush too. */
+bool flushes_on_map(void)
 {
-	const char *iommu = need_env("P2PBUF_IOMMU");
-
-	return strcmp(iommu, "off") && strcmp(iommu, "passthrough");
+	return iommu_is("intel-caching") || iommu_is("amd");
 }
 
 static unsigned long read_id(const char *bdf, const char *name)
