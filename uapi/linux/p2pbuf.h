@@ -206,7 +206,8 @@ enum p2pbuf_access {
  * @P2PBUF_FLOW_REVOCABLE: dynamic attachment. The exporter may invalidate the mapping
  *	at any time; it is unmapped, and stays so until P2PBUF_IOCTL_MAP.
  * @P2PBUF_FLOW_MOVABLE: likewise, but P2PBUF_IOCTL_COPY and P2PBUF_IOCTL_TRANSFER
- *	map anew by themselves
+ *	map anew by themselves, and a transfer that was accepted is carried out: the
+ *	exporter waits for its fence before it moves the buffer
  * @P2PBUF_FLOW_PINNED: dynamic attachment without invalidate_mappings. The buffer is
  *	pinned from import to release.
  * @P2PBUF_FLOW_PINNED_REVOCABLE: pinned likewise, and the exporter may invalidate
@@ -418,9 +419,9 @@ struct p2pbuf_copy {
  * (@length is zero), EOVERFLOW (@offset + @length overflows), ERANGE (the end is
  * beyond the DMABUF's size), EFAULT (@user is not accessible), EINTR (a signal
  * arrived between two chunks or while waiting for a fence), EIO (the data did not
- * arrive), ETIMEDOUT (the engine did not complete; it was stopped). With EFAULT,
- * EINTR, EIO, ENODEV, ENOENT, ENXIO, ESTALE and ETIMEDOUT, @copied tells how far it
- * got.
+ * arrive), ETIMEDOUT (the engine did not complete; it was stopped), and where
+ * P2PBUF_FLOW_MOVABLE maps anew, what the exporter's map returns. @copied tells how far
+ * it got, whatever the error.
  */
 #define P2PBUF_IOCTL_COPY \
 	_IOWR(P2PBUF_IOCTL_BASE, 0x45, struct p2pbuf_copy)
@@ -458,10 +459,11 @@ struct p2pbuf_transfer {
  * @dst, until the engine is idle again. What is released, unmapped or closed
  * meanwhile waits for it.
  *
- * Checks are those of P2PBUF_IOCTL_COPY. If it fails later, status in struct
- * sync_fence_info is -EIO (the data did not arrive), -ETIMEDOUT (the engine did not
- * complete and was stopped, before the fence signalled) or -ESTALE (a mapping was
- * invalidated before it started).
+ * Checks are those of P2PBUF_IOCTL_COPY; what that counts as unproven passes. If it fails
+ * later, status in struct sync_fence_info is -EIO (the data did not arrive), -ETIMEDOUT
+ * (the engine did not complete and was stopped, before the fence signalled) or -ESTALE
+ * (a mapping was invalidated before it started, and not by P2PBUF_FLOW_MOVABLE). With
+ * -EIO and -ETIMEDOUT part of @dst may have been written.
  *
  * Overlapping @src and @dst are copied in ascending order of the chunks.
  *
@@ -469,7 +471,8 @@ struct p2pbuf_transfer {
  * invalidated a mapping), EACCES (@src not for reading, or @dst not for writing),
  * ENODATA (@length is zero), EMSGSIZE (@length is above P2PBUF_TRANSFER_MAX),
  * EOVERFLOW (an offset plus @length overflows), ERANGE (the end is beyond a DMABUF's
- * size), EINTR (a signal arrived), EMFILE, ENFILE (no file descriptor left).
+ * size), EMFILE (no file descriptor left), and where P2PBUF_FLOW_MOVABLE maps anew, what
+ * the exporter's map returns.
  */
 #define P2PBUF_IOCTL_TRANSFER \
 	_IOWR(P2PBUF_IOCTL_BASE, 0x46, struct p2pbuf_transfer)
