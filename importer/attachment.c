@@ -10,6 +10,7 @@
 #include <linux/cleanup.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
+#include <linux/overflow.h>
 #include <linux/slab.h>
 
 #include "importer.h"
@@ -142,6 +143,28 @@ static void unmap_locked(struct p2pbuf_attachment *att)
 	set_mapped(att, false);
 }
 
+/* The reservation lock, for an unmap: no DMA is under way. */
+static void lock_idle(struct p2pbuf_attachment *att)
+{
+	lockdep_assert_held(&att->lock);
+	dma_resv_lock(att->dmabuf->resv, NULL);
+}
+
+/* With the reservation lock held if it succeeds. */
+static int map_anew(struct p2pbuf_attachment *att)
+{
+	int ret;
+
+	lock_idle(att);
+	/* Invalidated, and the work item has not run yet. */
+	if (att->mapped)
+		unmap_locked(att);
+	ret = map_locked(att);
+	if (ret)
+		dma_resv_unlock(att->dmabuf->resv);
+	return ret;
+}
+
 /* A dynamic importer waits for a move to end before it uses the new place. */
 static int wait_for_move(struct p2pbuf_attachment *att)
 {
@@ -150,6 +173,30 @@ static int wait_for_move(struct p2pbuf_attachment *att)
 	ret = dma_resv_wait_timeout(att->dmabuf->resv, DMA_RESV_USAGE_KERNEL, true,
 				    MAX_SCHEDULE_TIMEOUT);
 	return ret < 0 ? -EINTR : 0;
+}
+
+/**
+ * p2pbuf_attachment_is_mapped - may DMA use the mapping?
+ * @att: the attachment
+ *
+ * Context: @att->lock and the reservation lock are held.
+ * Return: mapped, and not stale.
+ */
+bool p2pbuf_attachment_is_mapped(const struct p2pbuf_attachment *att)
+{
+	dma_resv_assert_held(att->dmabuf->resv);
+	return att->mapped && !att->stale;
+}
+
+/* For the time being: it may be invalidated at once. */
+static bool look_mapped(struct p2pbuf_attachment *att)
+{
+	bool mapped;
+
+	dma_resv_lock(att->dmabuf->resv, NULL);
+	mapped = p2pbuf_attachment_is_mapped(att);
+	dma_resv_unlock(att->dmabuf->resv);
+	return mapped;
 }
 
 /**
@@ -169,21 +216,14 @@ int p2pbuf_attachment_map(struct p2pbuf_attachment *att)
 	if (ret)
 		return ret;
 
-	dma_resv_lock(att->dmabuf->resv, NULL);
-	if (att->mapped && !att->stale) {
-		ret = -EALREADY;
-		goto out;
-	}
-	/* The work item has not run yet. */
-	if (att->mapped)
-		unmap_locked(att);
-	ret = map_locked(att);
+	if (look_mapped(att))
+		return -EALREADY;
+	ret = map_anew(att);
 	if (ret)
-		goto out;
+		return ret;
 	ret = wait_for_move(att);
 	if (ret)
 		unmap_locked(att);
-out:
 	dma_resv_unlock(att->dmabuf->resv);
 	return ret;
 }
@@ -204,7 +244,7 @@ int p2pbuf_attachment_unmap(struct p2pbuf_attachment *att)
 	if (ret)
 		return ret;
 
-	dma_resv_lock(att->dmabuf->resv, NULL);
+	lock_idle(att);
 	if (att->mapped)
 		unmap_locked(att);
 	else if (!att->stale)
@@ -221,7 +261,7 @@ static void unmap_stale(struct work_struct *work)
 
 	mutex_lock(&att->lock);
 	if (att->attach) {
-		dma_resv_lock(att->dmabuf->resv, NULL);
+		lock_idle(att);
 		if (att->mapped && att->stale)
 			unmap_locked(att);
 		dma_resv_unlock(att->dmabuf->resv);
@@ -238,16 +278,46 @@ static void invalidate_mappings(struct dma_buf_attachment *attach)
 
 	if (!att->mapped)
 		return;
-	att->stale = true;
+	WRITE_ONCE(att->stale, true);
 	kref_get(&att->kref);
 	if (!queue_work(p2pbuf_unmap_wq, &att->unmap_work))
 		p2pbuf_attachment_put(att);
 }
 
-static const struct dma_buf_attach_ops attach_ops = {
-	.allow_peer2peer = true,
-	.invalidate_mappings = invalidate_mappings,
+/* By whether the exporter may invalidate, and whether it may place the buffer in a BAR. */
+static const struct dma_buf_attach_ops attach_ops[2][2] = {
+	[0][1] = { .allow_peer2peer = true },
+	[1][0] = { .invalidate_mappings = invalidate_mappings },
+	[1][1] = { .allow_peer2peer = true, .invalidate_mappings = invalidate_mappings },
 };
+
+static bool is_pinned(const struct p2pbuf_attachment *att)
+{
+	return att->flow == P2PBUF_FLOW_PINNED ||
+	       att->flow == P2PBUF_FLOW_PINNED_REVOCABLE;
+}
+
+static struct dma_buf_attachment *attach_by_flow(struct p2pbuf_attachment *att)
+{
+	bool peer2peer = !(att->flags & P2PBUF_IMPORT_NO_PEER2PEER);
+	bool revocable = att->flow != P2PBUF_FLOW_PINNED;
+	struct device *dev = &att->importer->edu.pdev->dev;
+
+	if (att->flow == P2PBUF_FLOW_STATIC)
+		return dma_buf_attach(att->dmabuf, dev);
+	return dma_buf_dynamic_attach(att->dmabuf, dev, &attach_ops[revocable][peer2peer],
+				      att);
+}
+
+static int pin(struct dma_buf_attachment *attach)
+{
+	int ret;
+
+	dma_resv_lock(attach->dmabuf->resv, NULL);
+	ret = dma_buf_pin(attach);
+	dma_resv_unlock(attach->dmabuf->resv);
+	return ret;
+}
 
 static int choose_interconnect(struct p2pbuf_attachment *att, u32 wanted)
 {
@@ -274,15 +344,20 @@ static int attach_locked(struct p2pbuf_attachment *att)
 {
 	struct p2pbuf_importer *importer = att->importer;
 	struct dma_buf_attachment *attach;
+	int ret;
 
 	guard(mutex)(&importer->lock);
 	if (!importer->bound)
 		return -ENODEV;
 
-	attach = dma_buf_dynamic_attach(att->dmabuf, &importer->edu.pdev->dev,
-					&attach_ops, att);
+	attach = attach_by_flow(att);
 	if (IS_ERR(attach))
 		return PTR_ERR(attach);
+	ret = is_pinned(att) ? pin(attach) : 0;
+	if (ret) {
+		dma_buf_detach(att->dmabuf, attach);
+		return ret;
+	}
 	att->attach = attach;
 	list_add_tail(&att->node, &importer->imports);
 	return 0;
@@ -291,11 +366,11 @@ static int attach_locked(struct p2pbuf_attachment *att)
 /**
  * p2pbuf_attachment_create - attach to a DMABUF
  * @importer: for whose function
- * @args: flags and reserved members checked
+ * @args: what is to be zero checked
  *
  * Context: may sleep.
  * Return: the attachment, or ERR_PTR: -EBADF, -EINVAL, -EOPNOTSUPP, -ENODEV, -ENOMEM,
- * or an error of the exporter's attach.
+ * or an error of the exporter's attach or pin.
  */
 struct p2pbuf_attachment *
 p2pbuf_attachment_create(struct p2pbuf_importer *importer,
@@ -306,6 +381,9 @@ p2pbuf_attachment_create(struct p2pbuf_importer *importer,
 
 	if (!args->access ||
 	    (args->access & ~(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)))
+		return ERR_PTR(-EINVAL);
+	if ((args->flags & ~P2PBUF_IMPORT_NO_PEER2PEER) ||
+	    args->flow > P2PBUF_FLOW_STATIC)
 		return ERR_PTR(-EINVAL);
 
 	att = kzalloc_obj(*att, GFP_KERNEL_ACCOUNT);
@@ -319,7 +397,8 @@ p2pbuf_attachment_create(struct p2pbuf_importer *importer,
 	mutex_init(&att->lock);
 	INIT_WORK(&att->unmap_work, unmap_stale);
 	att->access = args->access;
-	att->fence_context = dma_fence_context_alloc(1);
+	att->flow = args->flow;
+	att->flags = args->flags;
 
 	att->dmabuf = dma_buf_get(args->fd);
 	if (IS_ERR(att->dmabuf)) {
@@ -348,9 +427,11 @@ static void detach(struct p2pbuf_attachment *att)
 	if (!att->attach)
 		return;
 
-	dma_resv_lock(att->dmabuf->resv, NULL);
+	lock_idle(att);
 	if (att->mapped)
 		unmap_locked(att);
+	if (is_pinned(att))
+		dma_buf_unpin(att->attach);
 	dma_resv_unlock(att->dmabuf->resv);
 
 	dma_buf_detach(att->dmabuf, att->attach);
@@ -400,27 +481,78 @@ void p2pbuf_attachments_shutdown(struct p2pbuf_importer *importer)
 }
 
 /**
- * p2pbuf_attachment_lock_mapped - take the reservation lock of a mapped buffer
+ * p2pbuf_attachment_check_range - check that a piece lies in a buffer
+ * @att: the attachment
+ * @offset: of the piece in bytes
+ * @length: of the piece
+ *
+ * Return: 0, -ENODATA (empty), -EOVERFLOW, -ERANGE (beyond the DMABUF's size).
+ */
+int p2pbuf_attachment_check_range(const struct p2pbuf_attachment *att, u64 offset,
+				  u64 length)
+{
+	u64 end;
+
+	if (!length)
+		return -ENODATA;
+	if (check_add_overflow(offset, length, &end))
+		return -EOVERFLOW;
+	return end > att->size ? -ERANGE : 0;
+}
+
+/**
+ * p2pbuf_attachment_make_mapped - check that a buffer is mapped, or map it anew
  * @att: the attachment
  *
- * Context: may sleep; @att->lock is held, and while it is, the mapping stays.
- * Return: 0 with the reservation lock held; without it -ENOENT (released), -ENODEV
- * (unbound), -ESTALE (invalidated), -ENXIO (not mapped).
+ * What P2PBUF_FLOW_MOVABLE had mapped and the exporter invalidated is mapped anew. The
+ * exporter's move is not waited for: DMA waits for the fences anyway.
+ *
+ * Context: may sleep; @att->lock is held.
+ * Return: 0, but the exporter may invalidate it at once; -ENOENT (released), -ENODEV
+ * (unbound), -ESTALE (invalidated), -ENXIO (not mapped), or of P2PBUF_FLOW_MOVABLE an
+ * error of the exporter's map.
  */
-int p2pbuf_attachment_lock_mapped(struct p2pbuf_attachment *att)
+int p2pbuf_attachment_make_mapped(struct p2pbuf_attachment *att)
 {
 	int ret;
 
 	ret = check_attached(att);
 	if (ret)
 		return ret;
-
-	dma_resv_lock(att->dmabuf->resv, NULL);
-	if (att->mapped && !att->stale)
+	if (look_mapped(att))
 		return 0;
-	ret = att->stale ? -ESTALE : -ENXIO;
-	dma_resv_unlock(att->dmabuf->resv);
+	if (!READ_ONCE(att->stale))
+		return -ENXIO;
+	if (att->flow != P2PBUF_FLOW_MOVABLE)
+		return -ESTALE;
+	ret = map_anew(att);
+	if (!ret)
+		dma_resv_unlock(att->dmabuf->resv);
 	return ret;
+}
+
+/**
+ * p2pbuf_attachment_lock_mapped - take the reservation lock of a mapped buffer
+ * @att: the attachment
+ *
+ * Context: may sleep; @att->lock is held, and while it is, the mapping stays.
+ * Return: 0 with the reservation lock held; without it, an error of
+ * p2pbuf_attachment_make_mapped().
+ */
+int p2pbuf_attachment_lock_mapped(struct p2pbuf_attachment *att)
+{
+	int ret;
+
+	for (;;) {
+		ret = p2pbuf_attachment_make_mapped(att);
+		if (ret)
+			return ret;
+		dma_resv_lock(att->dmabuf->resv, NULL);
+		if (p2pbuf_attachment_is_mapped(att))
+			return 0;
+		/* Invalidated in between. */
+		dma_resv_unlock(att->dmabuf->resv);
+	}
 }
 
 static dma_addr_t find_sgt(const struct sg_table *sgt, u64 offset, u64 *run)

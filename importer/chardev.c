@@ -104,7 +104,7 @@ static long ioctl_import(struct importer_file *ifile, void __user *arg, size_t s
 	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
 	if (ret)
 		return ret;
-	if (args.flags || args.handle || args.flow)
+	if (args.handle)
 		return -EINVAL;
 
 	att = p2pbuf_attachment_create(ifile->importer, &args);

@@ -9,24 +9,32 @@
 #include <linux/cleanup.h>
 #include <linux/dma-resv.h>
 #include <linux/minmax.h>
-#include <linux/overflow.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "importer.h"
 
-/*
- * Size and address of the next chunk: within one segment, and within one page of
- * DMA address space so that an IOMMU refuses it as a whole or not at all.
+/**
+ * p2pbuf_next_chunk - size and address of the next chunk
+ * @att: the attachment, mapped
+ * @offset: of the chunk, below the DMABUF's size
+ * @len: bytes wanted
+ * @addr: where to put the DMA address
+ *
+ * Within one segment, and within one page of DMA address space so that an IOMMU refuses
+ * the chunk as a whole or not at all.
+ *
+ * Context: as of p2pbuf_attachment_find().
+ * Return: bytes, not more than EDU_CHUNK; 0 if the mapping is too short.
  */
-static size_t next_chunk(struct p2pbuf_attachment *att, u64 offset, size_t len,
+size_t p2pbuf_next_chunk(struct p2pbuf_attachment *att, u64 offset, u64 len,
 			 dma_addr_t *addr)
 {
 	u64 run;
 
 	*addr = p2pbuf_attachment_find(att, offset, &run);
-	return min3((u64)len, run, (u64)EDU_CHUNK - (*addr & (EDU_CHUNK - 1)));
+	return min3(len, run, (u64)EDU_CHUNK - (*addr & (EDU_CHUNK - 1)));
 }
 
 /**
@@ -48,16 +56,13 @@ struct chunk {
 static int run_engine(struct p2pbuf_attachment *att, struct chunk *chunk, dma_addr_t addr)
 {
 	struct edu *edu = &att->importer->edu;
-	bool readback;
 
 	if (!(chunk->flags & P2PBUF_COPY_TO_BUFFER))
 		return edu_read_chunk(edu, addr, chunk->data, chunk->len,
 				      &chunk->proven);
 
-	readback = (att->access & P2PBUF_ACCESS_READ) &&
-		   !(chunk->flags & P2PBUF_COPY_NO_READBACK);
-	return edu_write_chunk(edu, addr, chunk->data, chunk->len, readback,
-			       &chunk->proven);
+	return edu_write_chunk(edu, addr, chunk->data, chunk->len,
+			       p2pbuf_reads_back(att, chunk->flags), &chunk->proven);
 }
 
 static int move_chunk(struct p2pbuf_attachment *att, struct chunk *chunk)
@@ -66,11 +71,10 @@ static int move_chunk(struct p2pbuf_attachment *att, struct chunk *chunk)
 	dma_addr_t addr;
 	int ret;
 
-	guard(mutex)(&att->lock);
 	ret = p2pbuf_dma_begin(att, chunk->flags & P2PBUF_COPY_TO_BUFFER, &dma);
 	if (ret)
 		return ret;
-	chunk->len = next_chunk(att, chunk->offset, chunk->len, &addr);
+	chunk->len = p2pbuf_next_chunk(att, chunk->offset, chunk->len, &addr);
 	ret = chunk->len ? run_engine(att, chunk, addr) : -EIO;
 	p2pbuf_dma_end(&dma, ret);
 	return ret;
@@ -105,17 +109,13 @@ static int check_args(struct p2pbuf_attachment *att, const struct p2pbuf_copy *a
 {
 	u32 needed = args->flags & P2PBUF_COPY_TO_BUFFER ? P2PBUF_ACCESS_WRITE :
 							   P2PBUF_ACCESS_READ;
-	u64 end;
 	int ret;
 
 	if (!(att->access & needed))
 		return -EACCES;
-	if (!args->length)
-		return -ENODATA;
-	if (check_add_overflow(args->offset, args->length, &end))
-		return -EOVERFLOW;
-	if (end > att->size)
-		return -ERANGE;
+	ret = p2pbuf_attachment_check_range(att, args->offset, args->length);
+	if (ret)
+		return ret;
 
 	guard(mutex)(&att->lock);
 	ret = p2pbuf_attachment_lock_mapped(att);

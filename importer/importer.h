@@ -77,6 +77,8 @@ struct p2pbuf_importer {
  * @size: of the DMABUF in bytes; constant
  * @interconnect: PHYS or SGT; constant
  * @access: enum p2pbuf_access; constant
+ * @flow: enum p2pbuf_flow; constant
+ * @flags: enum p2pbuf_import_flags; constant
  * @mapped: the buffer is mapped; changed under the reservation lock as well
  * @stale: the exporter invalidated the mapping; protected by the reservation lock.
  *	Cleared by the next map or unmap of the user.
@@ -87,8 +89,6 @@ struct p2pbuf_importer {
  * @route: of the mapping
  * @nr_ranges: of the mapping, if the exporter tells
  * @nr_merged: likewise
- * @fence_context: of the fences of this attachment's DMA, which @lock serialises
- * @fence_seqno: of the last one
  * @unmap_work: answers invalidate_mappings, which must not take @lock
  */
 struct p2pbuf_attachment {
@@ -101,6 +101,8 @@ struct p2pbuf_attachment {
 	u64 size;
 	enum p2pbuf_interconnect interconnect;
 	u32 access;
+	u32 flow;
+	u32 flags;
 	bool mapped;
 	bool stale;
 	u64 generation;
@@ -110,17 +112,17 @@ struct p2pbuf_attachment {
 	enum p2pbuf_route route;
 	u32 nr_ranges;
 	u32 nr_merged;
-	u64 fence_context;
-	u64 fence_seqno;
 	struct work_struct unmap_work;
 };
 
 /**
  * struct p2pbuf_dma - DMA under way
+ * @att: the attachment, whose lock is held
  * @fence: in the buffer's reservation object; a reference is held
  * @cookie: of dma_fence_begin_signalling()
  */
 struct p2pbuf_dma {
+	struct p2pbuf_attachment *att;
 	struct dma_fence *fence;
 	bool cookie;
 };
@@ -137,7 +139,14 @@ static inline enum dma_data_direction p2pbuf_access_dir(u32 access)
 	}
 }
 
+/* Is what is written read again and compared? */
+static inline bool p2pbuf_reads_back(const struct p2pbuf_attachment *att, u32 flags)
+{
+	return (att->access & P2PBUF_ACCESS_READ) && !(flags & P2PBUF_COPY_NO_READBACK);
+}
+
 /* main.c */
+extern struct workqueue_struct *p2pbuf_unmap_wq;
 void p2pbuf_importer_put(struct p2pbuf_importer *importer);
 
 /* edu.c */
@@ -148,7 +157,6 @@ int edu_write_chunk(struct edu *edu, dma_addr_t peer, const void *data, size_t l
 		    bool readback, bool *proven);
 
 /* attachment.c */
-extern struct workqueue_struct *p2pbuf_unmap_wq;
 struct p2pbuf_attachment *
 p2pbuf_attachment_create(struct p2pbuf_importer *importer,
 			 const struct p2pbuf_import *args);
@@ -157,6 +165,10 @@ int p2pbuf_attachment_map(struct p2pbuf_attachment *att);
 int p2pbuf_attachment_unmap(struct p2pbuf_attachment *att);
 void p2pbuf_attachment_shutdown(struct p2pbuf_attachment *att);
 void p2pbuf_attachments_shutdown(struct p2pbuf_importer *importer);
+int p2pbuf_attachment_check_range(const struct p2pbuf_attachment *att, u64 offset,
+				  u64 length);
+bool p2pbuf_attachment_is_mapped(const struct p2pbuf_attachment *att);
+int p2pbuf_attachment_make_mapped(struct p2pbuf_attachment *att);
 int p2pbuf_attachment_lock_mapped(struct p2pbuf_attachment *att);
 dma_addr_t p2pbuf_attachment_find(struct p2pbuf_attachment *att, u64 offset,
 				  u64 *run);
@@ -164,10 +176,13 @@ int p2pbuf_attachment_query(struct p2pbuf_attachment *att, struct p2pbuf_query *
 			    struct p2pbuf_segment *segs);
 
 /* fence.c */
+struct dma_fence *p2pbuf_fence_create(void);
 int p2pbuf_dma_begin(struct p2pbuf_attachment *att, bool write, struct p2pbuf_dma *dma);
 void p2pbuf_dma_end(struct p2pbuf_dma *dma, int error);
 
 /* copy.c */
+size_t p2pbuf_next_chunk(struct p2pbuf_attachment *att, u64 offset, u64 len,
+			 dma_addr_t *addr);
 int p2pbuf_attachment_copy(struct p2pbuf_attachment *att, struct p2pbuf_copy *args);
 
 /* audit.c */
