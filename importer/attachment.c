@@ -6,12 +6,16 @@
  * the unmap. The callback must not wait for DMA under way nor take a lock that is
  * held while the reservation lock is taken; so it marks the mapping stale, which
  * stops the copy at its next chunk, and leaves the unmap to a work item.
+ *
+ * Every unmap waits for the transfers that use the mapping, under the attachment's lock
+ * so that none is added, without the reservation lock.
  */
 #include <linux/cleanup.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
+#include <linux/wait_bit.h>
 
 #include "importer.h"
 
@@ -143,10 +147,11 @@ static void unmap_locked(struct p2pbuf_attachment *att)
 	set_mapped(att, false);
 }
 
-/* The reservation lock, for an unmap: no DMA is under way. */
+/* The reservation lock, for an unmap: no transfer uses the mapping any more. */
 static void lock_idle(struct p2pbuf_attachment *att)
 {
 	lockdep_assert_held(&att->lock);
+	wait_var_event(&att->nr_jobs, !atomic_read(&att->nr_jobs));
 	dma_resv_lock(att->dmabuf->resv, NULL);
 }
 
@@ -203,7 +208,7 @@ static bool look_mapped(struct p2pbuf_attachment *att)
  * p2pbuf_attachment_map - map the whole buffer
  * @att: the attachment
  *
- * Context: may sleep.
+ * Context: may sleep, for transfers of a stale mapping too.
  * Return: 0, -EALREADY (mapped), -ENOENT (released), -ENODEV (unbound), -EINTR, or an
  * error of the exporter's map.
  */
@@ -232,7 +237,7 @@ int p2pbuf_attachment_map(struct p2pbuf_attachment *att)
  * p2pbuf_attachment_unmap - undo p2pbuf_attachment_map()
  * @att: the attachment
  *
- * Context: may sleep, for a chunk under way too.
+ * Context: may sleep, for a chunk and for transfers under way too.
  * Return: 0, -ENXIO (neither mapped nor stale), -ENOENT (released), -ENODEV (unbound).
  */
 int p2pbuf_attachment_unmap(struct p2pbuf_attachment *att)
@@ -446,7 +451,7 @@ static void detach(struct p2pbuf_attachment *att)
  * May be called more than once and from several sides: handle released, file closed,
  * driver unbound.
  *
- * Context: may sleep, for a chunk under way too.
+ * Context: may sleep, for a chunk and for transfers under way too.
  */
 void p2pbuf_attachment_shutdown(struct p2pbuf_attachment *att)
 {
@@ -578,12 +583,12 @@ static dma_addr_t find_sgt(const struct sg_table *sgt, u64 offset, u64 *run)
  * @run: where to put the number of bytes contiguous for the device from there on; 0
  *	if the exporter's scatterlist is shorter than its DMABUF
  *
- * Context: @att->lock is held.
+ * Context: @att->lock is held, or the caller's transfer is counted in @att->nr_jobs.
  * Return: the address.
  */
 dma_addr_t p2pbuf_attachment_find(struct p2pbuf_attachment *att, u64 offset, u64 *run)
 {
-	lockdep_assert_held(&att->lock);
+	lockdep_assert(lockdep_is_held(&att->lock) || atomic_read(&att->nr_jobs));
 	if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
 		return p2pbuf_find(&att->map, offset, run);
 	return find_sgt(att->sgt, offset, run);

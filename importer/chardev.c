@@ -5,9 +5,11 @@
 #include <linux/capability.h>
 #include <linux/cleanup.h>
 #include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/slab.h>
+#include <linux/sync_file.h>
 #include <linux/uaccess.h>
 #include <linux/xarray.h>
 
@@ -226,6 +228,76 @@ static long ioctl_copy(struct importer_file *ifile, void __user *arg, size_t siz
 	return ret ?: err;
 }
 
+/*
+ * A transfer that was started cannot be called back: what can fail comes before, telling
+ * the user too. The descriptor is of no use until it is installed.
+ */
+static int start_transfer(struct p2pbuf_job *job, struct p2pbuf_transfer *args,
+			  void __user *arg, size_t size)
+{
+	int ret, fd = get_unused_fd_flags(O_CLOEXEC);
+	struct sync_file *sync;
+
+	if (fd < 0)
+		return fd;
+	sync = sync_file_create(job->fence);
+	if (!sync) {
+		ret = -ENOMEM;
+		goto err_put_fd;
+	}
+	args->fence_fd = fd;
+	ret = copy_struct_to_user(arg, size, args, sizeof(*args), NULL);
+	if (ret)
+		goto err_put_file;
+	ret = p2pbuf_transfer_start(job);
+	if (ret)
+		goto err_take_back;
+	fd_install(fd, sync->file);
+	return 0;
+
+err_take_back:
+	args->fence_fd = 0;
+	if (copy_struct_to_user(arg, size, args, sizeof(*args), NULL))
+		ret = -EFAULT;
+err_put_file:
+	fput(sync->file);
+err_put_fd:
+	put_unused_fd(fd);
+	return ret;
+}
+
+static long ioctl_transfer(struct importer_file *ifile, void __user *arg, size_t size)
+{
+	struct p2pbuf_attachment *src __free(attachment_put) = NULL;
+	struct p2pbuf_attachment *dst __free(attachment_put) = NULL;
+	struct p2pbuf_transfer args;
+	struct p2pbuf_job *job;
+	int ret;
+
+	if (size < sizeof(args))
+		return -EINVAL;
+	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	if ((args.flags & ~P2PBUF_COPY_NO_READBACK) || args.fence_fd)
+		return -EINVAL;
+	src = get_attachment(ifile, args.src);
+	dst = get_attachment(ifile, args.dst);
+	if (!src || !dst)
+		return -ENOENT;
+	ret = p2pbuf_transfer_check(src, dst, &args);
+	if (ret)
+		return ret;
+
+	job = p2pbuf_job_create(src, dst, &args);
+	if (!job)
+		return -ENOMEM;
+	ret = start_transfer(job, &args, arg, size);
+	if (ret)
+		p2pbuf_job_free(job);
+	return ret;
+}
+
 /* Physical addresses are for those who may know them anyway. */
 static bool may_audit(void)
 {
@@ -309,6 +381,8 @@ static long importer_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return ioctl_query(ifile, uarg, size);
 	case P2PBUF_IOCTL_COPY & ~IOCSIZE_MASK:
 		return ioctl_copy(ifile, uarg, size);
+	case P2PBUF_IOCTL_TRANSFER & ~IOCSIZE_MASK:
+		return ioctl_transfer(ifile, uarg, size);
 	case P2PBUF_IOCTL_AUDIT & ~IOCSIZE_MASK:
 		return ioctl_audit(ifile, uarg, size);
 	case P2PBUF_IOCTL_VERDICT & ~IOCSIZE_MASK:

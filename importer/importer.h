@@ -2,6 +2,7 @@
 #ifndef _P2PBUF_IMPORTER_H
 #define _P2PBUF_IMPORTER_H
 
+#include <linux/atomic.h>
 #include <linux/completion.h>
 #include <linux/dma-fence.h>
 #include <linux/kref.h>
@@ -67,11 +68,14 @@ struct p2pbuf_importer {
 
 /**
  * struct p2pbuf_attachment - one imported DMABUF
- * @kref: held by the handle, by each call under way, and by queued @unmap_work
+ * @kref: held by the handle, by each call and each transfer under way, and by queued
+ *	@unmap_work
  * @importer: a reference is held
  * @node: in @importer->imports; protected by @importer->lock
- * @lock: protects all below but @stale; held for a chunk at most, and never while
- *	user memory is touched. Taken before the reservation lock.
+ * @lock: protects all below but @stale; held for a chunk, or by an unmap until @nr_jobs
+ *	is 0, and never while user memory is touched. Taken before the reservation lock;
+ *	of two attachments, in the order of their addresses. Never taken by a transfer
+ *	under way.
  * @dmabuf: a reference is held for as long as @attach lives
  * @attach: NULL after detach, which is for good
  * @size: of the DMABUF in bytes; constant
@@ -89,6 +93,8 @@ struct p2pbuf_importer {
  * @route: of the mapping
  * @nr_ranges: of the mapping, if the exporter tells
  * @nr_merged: likewise
+ * @nr_jobs: transfers that use the mapping. Incremented under @lock and the reservation
+ *	lock; waited for under @lock by every unmap, with wait_var_event().
  * @unmap_work: answers invalidate_mappings, which must not take @lock
  */
 struct p2pbuf_attachment {
@@ -112,6 +118,7 @@ struct p2pbuf_attachment {
 	enum p2pbuf_route route;
 	u32 nr_ranges;
 	u32 nr_merged;
+	atomic_t nr_jobs;
 	struct work_struct unmap_work;
 };
 
@@ -125,6 +132,41 @@ struct p2pbuf_dma {
 	struct p2pbuf_attachment *att;
 	struct dma_fence *fence;
 	bool cookie;
+};
+
+/**
+ * struct p2pbuf_job - a transfer from one buffer to another
+ * @src: is read; counted in its @nr_jobs and a reference is held, once started
+ * @dst: is written; likewise
+ * @src_offset: into @src
+ * @dst_offset: into @dst
+ * @length: in bytes
+ * @flags: zero or P2PBUF_COPY_NO_READBACK
+ * @fence: signals when it is over; a reference is held
+ * @src_dep: signals when @src may be read; a reference is held. NULL if it may, or if
+ *	@dst_dep says so.
+ * @dst_dep: signals when @dst may be written; likewise
+ * @src_cb: waits for @src_dep
+ * @dst_cb: waits for @dst_dep
+ * @nr_pending: dependencies that have not signalled, and p2pbuf_job_start() itself
+ * @work: moves the data, and frees the job
+ * @data: a chunk
+ */
+struct p2pbuf_job {
+	struct p2pbuf_attachment *src;
+	struct p2pbuf_attachment *dst;
+	u64 src_offset;
+	u64 dst_offset;
+	u64 length;
+	u32 flags;
+	struct dma_fence *fence;
+	struct dma_fence *src_dep;
+	struct dma_fence *dst_dep;
+	struct dma_fence_cb src_cb;
+	struct dma_fence_cb dst_cb;
+	atomic_t nr_pending;
+	struct work_struct work;
+	u8 data[EDU_CHUNK];
 };
 
 static inline enum dma_data_direction p2pbuf_access_dir(u32 access)
@@ -147,6 +189,7 @@ static inline bool p2pbuf_reads_back(const struct p2pbuf_attachment *att, u32 fl
 
 /* main.c */
 extern struct workqueue_struct *p2pbuf_unmap_wq;
+extern struct workqueue_struct *p2pbuf_job_wq;
 void p2pbuf_importer_put(struct p2pbuf_importer *importer);
 
 /* edu.c */
@@ -184,6 +227,19 @@ void p2pbuf_dma_end(struct p2pbuf_dma *dma, int error);
 size_t p2pbuf_next_chunk(struct p2pbuf_attachment *att, u64 offset, u64 len,
 			 dma_addr_t *addr);
 int p2pbuf_attachment_copy(struct p2pbuf_attachment *att, struct p2pbuf_copy *args);
+
+/* job.c */
+struct p2pbuf_job *p2pbuf_job_create(struct p2pbuf_attachment *src,
+				     struct p2pbuf_attachment *dst,
+				     const struct p2pbuf_transfer *args);
+void p2pbuf_job_free(struct p2pbuf_job *job);
+void p2pbuf_job_start(struct p2pbuf_job *job);
+
+/* transfer.c */
+int p2pbuf_transfer_check(const struct p2pbuf_attachment *src,
+			  const struct p2pbuf_attachment *dst,
+			  const struct p2pbuf_transfer *args);
+int p2pbuf_transfer_start(struct p2pbuf_job *job);
 
 /* audit.c */
 int p2pbuf_attachment_audit(struct p2pbuf_attachment *att, struct p2pbuf_audit *args,

@@ -15,6 +15,7 @@ MODULE_PARM_DESC(dma_bits,
 		 "Address bits that the DMA engine drives, as QEMU's edu property dma_mask says, which cannot be read from the function [default: 28, as QEMU's]");
 
 struct workqueue_struct *p2pbuf_unmap_wq;
+struct workqueue_struct *p2pbuf_job_wq;
 
 static void importer_release(struct kref *kref)
 {
@@ -116,6 +117,28 @@ static struct pci_driver p2pbuf_importer_driver = {
 	.remove = p2pbuf_importer_remove,
 };
 
+/*
+ * Neither answers to invalidate_mappings nor fences may wait for memory or for a thaw.
+ * Two queues, as the former wait for the latter.
+ */
+static int create_workqueues(void)
+{
+	p2pbuf_unmap_wq = alloc_workqueue("p2pbuf_unmap", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!p2pbuf_unmap_wq)
+		return -ENOMEM;
+	p2pbuf_job_wq = alloc_workqueue("p2pbuf_job", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (p2pbuf_job_wq)
+		return 0;
+	destroy_workqueue(p2pbuf_unmap_wq);
+	return -ENOMEM;
+}
+
+static void destroy_workqueues(void)
+{
+	destroy_workqueue(p2pbuf_job_wq);
+	destroy_workqueue(p2pbuf_unmap_wq);
+}
+
 static int __init p2pbuf_importer_init(void)
 {
 	int ret;
@@ -125,14 +148,12 @@ static int __init p2pbuf_importer_init(void)
 		return -EINVAL;
 	}
 
-	/* Answers to invalidate_mappings must not wait for memory or for a thaw. */
-	p2pbuf_unmap_wq = alloc_workqueue("p2pbuf_unmap", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!p2pbuf_unmap_wq)
-		return -ENOMEM;
-
+	ret = create_workqueues();
+	if (ret)
+		return ret;
 	ret = pci_register_driver(&p2pbuf_importer_driver);
 	if (ret)
-		destroy_workqueue(p2pbuf_unmap_wq);
+		destroy_workqueues();
 	return ret;
 }
 module_init(p2pbuf_importer_init);
@@ -140,7 +161,7 @@ module_init(p2pbuf_importer_init);
 static void __exit p2pbuf_importer_exit(void)
 {
 	pci_unregister_driver(&p2pbuf_importer_driver);
-	destroy_workqueue(p2pbuf_unmap_wq);
+	destroy_workqueues();
 }
 module_exit(p2pbuf_importer_exit);
 
