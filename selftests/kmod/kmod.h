@@ -39,6 +39,7 @@ struct engine {
  * @invalidated: calls of invalidate_mappings
  * @other: what is mapped by another strategy than ours, or NULL
  * @engine: past its driver
+ * @fence: that has not signalled, or NULL
  *
  * The test makes one call at a time.
  */
@@ -49,6 +50,7 @@ struct holder {
 	atomic_t invalidated;
 	struct other_mapping *other;
 	struct engine engine;
+	struct dma_fence *fence;
 };
 
 /* target.c */
@@ -70,6 +72,9 @@ extern const struct dma_buf_attach_ops full_ops;
 /* rogue.c: so that DMABUFs of a faulty exporter are described like ours */
 extern struct p2pbuf_phys_ops rogue_phys_ops;
 
+/* pins.c: of all DMABUFs that count them */
+extern atomic_t nr_pins;
+
 /* page.c: the driver to bind a function to that has P2PDMA pages */
 extern struct pci_driver test_driver;
 
@@ -84,6 +89,10 @@ int test_ranges(struct p2pbuf_test_ranges *args);
 int test_walk(struct p2pbuf_test_walk *args);
 int test_hold(struct holder *holder, struct p2pbuf_test_hold *args);
 int test_drop(struct holder *holder);
+int test_fence(struct holder *holder, s32 *fd);
+int test_signal(struct holder *holder);
+int test_move(const struct p2pbuf_test_move *args);
+int test_export(struct p2pbuf_test_export *args);
 int test_rogue(const struct p2pbuf_test_rogue *args);
 int test_translated(struct p2pbuf_test_translated *args);
 int test_strategy_map(struct holder *holder, struct p2pbuf_test_strategy_map *args);

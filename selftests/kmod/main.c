@@ -49,6 +49,17 @@ static int dispatch(struct holder *holder, unsigned int cmd, void *args)
 		return test_engine(&holder->engine, args);
 	case P2PBUF_TEST_ENGINE_WAIT:
 		return test_engine_wait(&holder->engine, args);
+	case P2PBUF_TEST_FENCE:
+		return test_fence(holder, args);
+	case P2PBUF_TEST_SIGNAL:
+		return test_signal(holder);
+	case P2PBUF_TEST_MOVE:
+		return test_move(args);
+	case P2PBUF_TEST_EXPORT:
+		return test_export(args);
+	case P2PBUF_TEST_PINS:
+		*(u32 *)args = atomic_read(&nr_pins);
+		return 0;
 	default:
 		return -ENOTTY;
 	}
@@ -81,6 +92,7 @@ static int test_close(struct inode *inode, struct file *file)
 	struct holder *holder = file->private_data;
 
 	test_drop(holder);
+	test_signal(holder);
 	test_strategy_unmap(holder);
 	engine_release(&holder->engine);
 	kfree(holder);

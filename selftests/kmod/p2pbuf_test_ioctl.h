@@ -264,4 +264,39 @@ struct p2pbuf_test_engine {
 #define P2PBUF_TEST_ENGINE_WAIT \
 	_IOR(P2PBUF_TEST_BASE, 14, __u32)
 
+/*
+ * Make a fence that signals when told to, by P2PBUF_TEST_SIGNAL or close; one at a time
+ * per open file. What is returned is a sync_file.
+ */
+#define P2PBUF_TEST_FENCE \
+	_IOR(P2PBUF_TEST_BASE, 32, __s32)
+
+#define P2PBUF_TEST_SIGNAL \
+	_IO(P2PBUF_TEST_BASE, 33)
+
+/*
+ * Invalidate all mappings of a DMABUF, as an exporter does that moves it. The move is
+ * over when the sync_file @fence_fd signals; -1: at once.
+ */
+struct p2pbuf_test_move {
+	__s32 fd;
+	__s32 fence_fd;
+};
+
+#define P2PBUF_TEST_MOVE \
+	_IOW(P2PBUF_TEST_BASE, 34, struct p2pbuf_test_move)
+
+/* Export a page of RAM that counts its pins, or fails each with @pin_error. */
+struct p2pbuf_test_export {
+	__s32 fd;		/* out */
+	__s32 pin_error;
+};
+
+#define P2PBUF_TEST_EXPORT \
+	_IOWR(P2PBUF_TEST_BASE, 35, struct p2pbuf_test_export)
+
+/* Pins of all such pages. */
+#define P2PBUF_TEST_PINS \
+	_IOR(P2PBUF_TEST_BASE, 36, __u32)
+
 #endif /* _P2PBUF_TEST_IOCTL_H */
