@@ -23,6 +23,11 @@ PASSTHROUGH = ["--iommu", "passthrough"]
 FORCE_BOUNCE = ["--append", "swiotlb=force"]
 # Has an I/O-port BAR.
 TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev"]
+# Behind a port of its own, so that the rig finds the other one first.
+SECOND_IMPORTER = ["--qemu-arg=-device",
+                   "--qemu-arg=pcie-root-port,id=port2,chassis=3",
+                   "--qemu-arg=-device",
+                   "--qemu-arg=edu,dma_mask=0xffffffffffffffff,bus=port2"]
 
 CELLS = {
     "switch/off": Cell(TESTDEV),
@@ -35,7 +40,8 @@ CELLS = {
     "host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH),
     "host-bridge/intel": Cell(HOST_BRIDGE + INTEL),
     "host-bridge/intel/strict": Cell(HOST_BRIDGE + INTEL
-                                     + ["--append", "iommu.strict=1"]),
+                                     + ["--append", "iommu.strict=1"]
+                                     + SECOND_IMPORTER),
     "host-bridge/intel/64G": Cell(HOST_BRIDGE + INTEL + ["--bar-size", "64G"]),
     "host-bridge/intel/swiotlb": Cell(HOST_BRIDGE + INTEL + FORCE_BOUNCE,
                                       ["test_swiotlb"]),

@@ -102,10 +102,11 @@ TEST_F(arguments, node)
 TEST_F(arguments, import_members)
 {
 	const struct p2pbuf_import bad[] = {
-		{ .fd = self->fd, .access = READ_WRITE, .flags = 1 },
+		{ .fd = self->fd, .access = READ_WRITE, .flags = 2 },
 		{ .fd = self->fd, .access = READ_WRITE, .flags = 1U << 31 },
 		{ .fd = self->fd, .access = READ_WRITE, .handle = 1 },
 		{ .fd = self->fd, .access = READ_WRITE, .flow = 5 },
+		{ .fd = self->fd, .access = READ_WRITE, .flow = UINT32_MAX },
 		{ .fd = self->fd, .access = READ_WRITE, .interconnect = 3 },
 		{ .fd = self->fd, .access = READ_WRITE, .interconnect = UINT32_MAX },
 		{ .fd = self->fd, .access = 0 },

@@ -93,6 +93,48 @@ ASSERT_MEMBER(p2pbuf_copy, user, 24);
 ASSERT_MEMBER(p2pbuf_copy, copied, 32);
 ASSERT_MEMBER(p2pbuf_copy, unproven, 40);
 
+ASSERT_STRUCT(p2pbuf_transfer, 40, 8);
+ASSERT_MEMBER(p2pbuf_transfer, src, 0);
+ASSERT_MEMBER(p2pbuf_transfer, dst, 4);
+ASSERT_MEMBER(p2pbuf_transfer, src_offset, 8);
+ASSERT_MEMBER(p2pbuf_transfer, dst_offset, 16);
+ASSERT_MEMBER(p2pbuf_transfer, length, 24);
+ASSERT_MEMBER(p2pbuf_transfer, flags, 32);
+ASSERT_MEMBER(p2pbuf_transfer, fence_fd, 36);
+
+ASSERT_STRUCT(p2pbuf_place, 56, 8);
+ASSERT_MEMBER(p2pbuf_place, addr, 0);
+ASSERT_MEMBER(p2pbuf_place, length, 8);
+ASSERT_MEMBER(p2pbuf_place, phys, 16);
+ASSERT_MEMBER(p2pbuf_place, offset, 24);
+ASSERT_MEMBER(p2pbuf_place, segment, 32);
+ASSERT_MEMBER(p2pbuf_place, kind, 36);
+ASSERT_MEMBER(p2pbuf_place, flags, 40);
+ASSERT_MEMBER(p2pbuf_place, via, 44);
+ASSERT_MEMBER(p2pbuf_place, bdf, 48);
+ASSERT_MEMBER(p2pbuf_place, bar, 52);
+
+ASSERT_STRUCT(p2pbuf_audit, 32, 8);
+ASSERT_MEMBER(p2pbuf_audit, handle, 0);
+ASSERT_MEMBER(p2pbuf_audit, flags, 4);
+ASSERT_MEMBER(p2pbuf_audit, offset, 8);
+ASSERT_MEMBER(p2pbuf_audit, places, 16);
+ASSERT_MEMBER(p2pbuf_audit, capacity, 24);
+ASSERT_MEMBER(p2pbuf_audit, reserved, 28);
+
+ASSERT_STRUCT(p2pbuf_verdict, 120, 8);
+ASSERT_MEMBER(p2pbuf_verdict, handle, 0);
+ASSERT_MEMBER(p2pbuf_verdict, flags, 4);
+ASSERT_MEMBER(p2pbuf_verdict, kind, 8);
+ASSERT_MEMBER(p2pbuf_verdict, described, 12);
+ASSERT_MEMBER(p2pbuf_verdict, total, 16);
+ASSERT_MEMBER(p2pbuf_verdict, bar_bytes, 24);
+ASSERT_MEMBER(p2pbuf_verdict, ram_bytes, 32);
+ASSERT_MEMBER(p2pbuf_verdict, unmapped_bytes, 40);
+ASSERT_MEMBER(p2pbuf_verdict, other_bytes, 48);
+ASSERT_MEMBER(p2pbuf_verdict, offset, 56);
+ASSERT_MEMBER(p2pbuf_verdict, place, 64);
+
 /* The numbers, which are published too */
 static_assert(P2PBUF_IOCTL_REGION_INFO == 0xc018b200, "REGION_INFO");
 static_assert(P2PBUF_IOCTL_EXPORT == 0x4018b201, "EXPORT");
@@ -102,6 +144,9 @@ static_assert(P2PBUF_IOCTL_UNMAP == 0x4008b242, "UNMAP");
 static_assert(P2PBUF_IOCTL_RELEASE == 0x4008b243, "RELEASE");
 static_assert(P2PBUF_IOCTL_QUERY == 0xc038b244, "QUERY");
 static_assert(P2PBUF_IOCTL_COPY == 0xc030b245, "COPY");
+static_assert(P2PBUF_IOCTL_TRANSFER == 0xc028b246, "TRANSFER");
+static_assert(P2PBUF_IOCTL_AUDIT == 0xc020b247, "AUDIT");
+static_assert(P2PBUF_IOCTL_VERDICT == 0xc078b248, "VERDICT");
 
 /* The largest struct that an ioctl number can tell, in whole words */
 #define LONGEST		(_IOC_SIZEMASK & ~7U)
@@ -186,6 +231,12 @@ FIXTURE_VARIANT_ADD(conventions, query) {
 FIXTURE_VARIANT_ADD(conventions, copy) {
 	.importer = true,
 	.cmd = P2PBUF_IOCTL_COPY,
+	.error = -ENOENT,
+};
+
+FIXTURE_VARIANT_ADD(conventions, transfer) {
+	.importer = true,
+	.cmd = P2PBUF_IOCTL_TRANSFER,
 	.error = -ENOENT,
 };
 
@@ -396,7 +447,7 @@ TEST_F(nodes, unknown_numbers)
 			cmd = _IOC(dir, P2PBUF_IOCTL_BASE, nr, 64);
 			if (nr > 0x01)
 				EXPECT_EQ(-ENOTTY, call(self->exporter, cmd, args));
-			if (nr < 0x40 || nr > 0x45)
+			if (nr < 0x40 || nr > 0x48)
 				EXPECT_EQ(-ENOTTY, call(self->importer, cmd, args));
 		}
 	}

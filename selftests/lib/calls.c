@@ -71,6 +71,24 @@ int import_buffer(int importer, int fd, unsigned int interconnect,
 	return ret;
 }
 
+int import_flow(int importer, int fd, unsigned int interconnect, unsigned int flow,
+		unsigned int flags, uint32_t *handle)
+{
+	struct p2pbuf_import args = {
+		.fd = fd,
+		.interconnect = interconnect,
+		.access = P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE,
+		.flow = flow,
+		.flags = flags,
+	};
+	int ret;
+
+	ret = call(importer, P2PBUF_IOCTL_IMPORT, &args);
+	if (!ret)
+		*handle = args.handle;
+	return ret;
+}
+
 int map_handle(int importer, uint32_t handle)
 {
 	struct p2pbuf_handle args = { .handle = handle };
@@ -140,4 +158,21 @@ int write_buffer(int importer, uint32_t handle, uint64_t offset, const void *use
 {
 	return copy_whole(importer, handle, P2PBUF_COPY_TO_BUFFER, offset,
 			  (void *)user, length);
+}
+
+/* The sync_file, or -errno. */
+int transfer_buffer(int importer, uint32_t src, uint64_t src_offset, uint32_t dst,
+		    uint64_t dst_offset, uint64_t length)
+{
+	struct p2pbuf_transfer args = {
+		.src = src,
+		.dst = dst,
+		.src_offset = src_offset,
+		.dst_offset = dst_offset,
+		.length = length,
+	};
+	int ret;
+
+	ret = call(importer, P2PBUF_IOCTL_TRANSFER, &args);
+	return ret ? ret : args.fence_fd;
 }

@@ -59,6 +59,8 @@ int export_pages(int exporter, const unsigned int *pages, unsigned int nr);
 int export_simple(int exporter, uint64_t offset, uint64_t length);
 int import_buffer(int importer, int fd, unsigned int interconnect,
 		  unsigned int access, uint32_t *handle);
+int import_flow(int importer, int fd, unsigned int interconnect, unsigned int flow,
+		unsigned int flags, uint32_t *handle);
 int map_handle(int importer, uint32_t handle);
 int unmap_handle(int importer, uint32_t handle);
 int release_handle(int importer, uint32_t handle);
@@ -70,6 +72,8 @@ int read_buffer(int importer, uint32_t handle, uint64_t offset, void *user,
 		uint64_t length);
 int write_buffer(int importer, uint32_t handle, uint64_t offset, const void *user,
 		 uint64_t length);
+int transfer_buffer(int importer, uint32_t src, uint64_t src_offset, uint32_t dst,
+		    uint64_t dst_offset, uint64_t length);
 
 /* audit.c: where addresses lead */
 int audit_handle(int importer, uint32_t handle, uint64_t *offset,
