@@ -7,17 +7,18 @@
 SHELL := /bin/bash
 SILENT := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-s)
 
-TESTS := $(patsubst %.c,build/%,$(wildcard selftests/*.c))
+TESTS := $(patsubst %.c,build/%,$(wildcard selftests/*.c selftests/programs/*.c))
 DEMO := $(patsubst %.c,build/%,$(wildcard demo/*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all modules programs demo check lint clean help
+.PHONY: all modules programs demo check check-matrix lint clean help
 
 help:
 	@echo 'make            kernel modules, selftests and the demo program'
 	@echo 'make modules    kernel modules only'
 	@echo 'make demo       move data by every route in QEMU and show a table'
 	@echo 'make check      every selftest on every topology in QEMU'
+	@echo 'make check-matrix   every topology with every IOMMU, seen and expected'
 	@echo 'make lint       checkpatch, sparse, kernel-doc, shellcheck, W=1'
 	@echo 'make clean      remove build/'
 	@echo
@@ -81,6 +82,9 @@ demo:
 
 check:
 	@selftests/check
+
+check-matrix:
+	@selftests/matrix
 
 lint:
 	@tools/lint

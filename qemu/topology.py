@@ -116,7 +116,8 @@ class Cell:
     invalidation: str		# strict, lazy, or none
     route: str			# bus-address, host-bridge, iova or refused
     data: str			# yes or no: whether QEMU carries it
-    swiotlb: str		# error of a map with swiotlb=force
+    bounced: str		# error of a map with swiotlb=force
+    kernel_bounced: str		# the kernel's own decision then
     why: str
 
 
@@ -145,7 +146,8 @@ def find_cell(topology, iommu, invalidation=None):
                          f"--iommu {iommu}: {row['why']}")
     route = ROUTES[topology, row["kind"]]
     return Cell(topology, iommu, invalidation or existing[-1], route["route"],
-                route["data"], row["swiotlb=force"], route["why"])
+                route["data"], route["swiotlb=force"],
+                route["kernel with swiotlb=force"], route["why"])
 
 
 def all_cells():

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guests in which "make check" runs the selftests: one row per cell."""
+"""The guests in which "make check" runs the selftests: one row per cell.
+
+Those that differ in kind; selftests/matrix has all topologies and IOMMUs.
+"""
 
 from dataclasses import dataclass, field
 
@@ -14,11 +17,18 @@ class Cell:
         """Those of @wanted to run here."""
         if self.only:
             return [name for name in wanted if name in self.only]
-        return [name for name in wanted if name not in ELSEWHERE]
+        return [name for name in wanted if name not in BOUNCE_ONLY]
 
+
+# Makes sense only where all DMA is bounced, where nothing else does.
+BOUNCE_ONLY = ["test_swiotlb"]
+# What a topology or an IOMMU can make a difference to.
+ROUTE_TESTS = ["test_route", "test_map", "test_dma", "test_audit",
+               "test_flush", "test_access"]
 
 HOST_BRIDGE = ["--topology", "host-bridge"]
 INTEL = ["--iommu", "intel"]
+ACS_REDIRECT = ["--topology", "acs-redirect"]
 PASSTHROUGH = ["--iommu", "passthrough"]
 FORCE_BOUNCE = ["--append", "swiotlb=force"]
 # Has an I/O-port BAR.
@@ -33,18 +43,33 @@ CELLS = {
     "switch/off": Cell(TESTDEV),
     "switch/passthrough": Cell(PASSTHROUGH),
     "switch/off/64G": Cell(["--bar-size", "64G"]),
-    "switch/off/swiotlb": Cell(FORCE_BOUNCE, ["test_swiotlb"]),
+    "switch/off/swiotlb": Cell(FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/off": Cell(HOST_BRIDGE),
-    "host-bridge/off/swiotlb": Cell(HOST_BRIDGE + FORCE_BOUNCE,
-                                    ["test_swiotlb"]),
+    "host-bridge/off/swiotlb": Cell(HOST_BRIDGE + FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH),
     "host-bridge/intel": Cell(HOST_BRIDGE + INTEL),
     "host-bridge/intel/strict": Cell(HOST_BRIDGE + INTEL
-                                     + ["--append", "iommu.strict=1"]
+                                     + ["--invalidation", "strict"]
                                      + SECOND_IMPORTER),
     "host-bridge/intel/64G": Cell(HOST_BRIDGE + INTEL + ["--bar-size", "64G"]),
     "host-bridge/intel/swiotlb": Cell(HOST_BRIDGE + INTEL + FORCE_BOUNCE,
-                                      ["test_swiotlb"]),
+                                      BOUNCE_ONLY),
     "unreachable/off": Cell(["--topology", "unreachable"]),
+    "switch/intel": Cell(INTEL),
+    "host-bridge/intel-scalable": Cell(
+        HOST_BRIDGE + ["--iommu", "intel-scalable"], ROUTE_TESTS),
+    "host-bridge/intel-caching": Cell(
+        HOST_BRIDGE + ["--iommu", "intel-caching"], ROUTE_TESTS),
+    "host-bridge/amd": Cell(HOST_BRIDGE + ["--iommu", "amd"], ROUTE_TESTS),
+    "host-bridge/virtio": Cell(HOST_BRIDGE + ["--iommu", "virtio"],
+                               ROUTE_TESTS),
+    "two-switches/off": Cell(["--topology", "two-switches"], ROUTE_TESTS),
+    "two-host-bridges/intel": Cell(
+        ["--topology", "two-host-bridges"] + INTEL, ROUTE_TESTS),
+    "acs-redirect/off": Cell(ACS_REDIRECT, ROUTE_TESTS),
+    "acs-redirect/intel": Cell(ACS_REDIRECT + INTEL, ROUTE_TESTS),
+    "acs-redirect-off/passthrough": Cell(
+        ["--topology", "acs-redirect-off"] + PASSTHROUGH, ROUTE_TESTS),
+    "acs-unreachable/intel": Cell(
+        ["--topology", "acs-unreachable"] + INTEL, ROUTE_TESTS),
 }
-ELSEWHERE = {name for cell in CELLS.values() for name in cell.only}

@@ -179,8 +179,9 @@ out:
 }
 
 /*
- * The shortest access to the end of a range. QEMU's virtio-iommu looks for two bytes where
- * a DMA begins, so it may translate the last byte of a mapping by the mapping behind it.
+ * The shortest access to the end of a range. QEMU's virtio-iommu looks for two bytes
+ * where a DMA begins, so it may translate the last byte of a mapping by the mapping
+ * behind it.
  */
 static unsigned int shortest_end(void)
 {

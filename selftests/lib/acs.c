@@ -51,28 +51,33 @@ static unsigned int find_acs(int config)
 	return 0;
 }
 
+static int change_redirect(int config, bool on)
+{
+	unsigned int acs = find_acs(config);
+	uint16_t ctrl;
+
+	if (!acs)
+		return -ENOENT;
+	if (pread(config, &ctrl, sizeof(ctrl), acs + PCI_ACS_CTRL) != sizeof(ctrl))
+		return -EIO;
+	ctrl &= ~REDIRECT;
+	ctrl |= on ? PCI_ACS_RR | PCI_ACS_CR : 0;
+	if (pwrite(config, &ctrl, sizeof(ctrl), acs + PCI_ACS_CTRL) != sizeof(ctrl))
+		return -EIO;
+	return 0;
+}
+
 /* Behind the kernel's back, through configuration space; -ENOENT without ACS. */
 int set_redirect(const char *port, bool on)
 {
-	int config, ret = -EIO;
 	char path[PATH_MAX];
-	unsigned int acs;
-	uint16_t ctrl;
+	int config, ret;
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", port);
 	config = open(path, O_RDWR | O_CLOEXEC);
 	if (config < 0)
 		return -errno;
-	acs = find_acs(config);
-	if (!acs)
-		ret = -ENOENT;
-	else if (pread(config, &ctrl, sizeof(ctrl), acs + PCI_ACS_CTRL) == sizeof(ctrl)) {
-		ctrl &= ~REDIRECT;
-		ctrl |= on ? PCI_ACS_RR | PCI_ACS_CR : 0;
-		if (pwrite(config, &ctrl, sizeof(ctrl), acs + PCI_ACS_CTRL) ==
-		    sizeof(ctrl))
-			ret = 0;
-	}
+	ret = change_redirect(config, on);
 	close(config);
 	return ret;
 }

@@ -48,7 +48,7 @@ enum p2pbuf_route expected_route(void)
 	const char *word = need_env("P2PBUF_ROUTE");
 	unsigned int i;
 
-	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	for (i = P2PBUF_ROUTE_UNKNOWN; i <= P2PBUF_ROUTE_IOVA; i++)
 		if (!strcmp(word, words[i]))
 			return i;
 	fprintf(stderr, "P2PBUF_ROUTE=%s is no route\n", word);
