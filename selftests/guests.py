@@ -14,7 +14,8 @@ TIMEOUT = 1800
 def run(options, programs, before=""):
     """Boot a guest, run shell code and @programs; the tally and all output."""
     done = subprocess.run(
-        [RUN, "--no-build", "--timeout", str(TIMEOUT), *options,
+        [RUN, "--no-build", "--count-flushes", "--timeout", str(TIMEOUT),
+         *options,
          "--", "sh", "-c", before + tap.guest_script(programs)],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, errors="replace")
