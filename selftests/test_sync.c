@@ -542,6 +542,15 @@ TEST_F(sync, transfer_needs_access)
 	EXPECT_TRUE(holds(&self->b, OLD));
 }
 
+/* The lowest descriptor that is free: neither open nor reserved. */
+static int next_descriptor(void)
+{
+	int fd = dup(0);
+
+	close(fd);
+	return fd;
+}
+
 /* The result is taken back: nobody must think that 0 or more is a descriptor. */
 TEST_F(sync, transfer_needs_mapping)
 {
@@ -551,6 +560,7 @@ TEST_F(sync, transfer_needs_mapping)
 		.length = PAGE,
 	};
 	const struct p2pbuf_transfer before = args;
+	int next = next_descriptor();
 
 	ASSERT_EQ(0, unmap_handle(self->importer, self->a.handle));
 	EXPECT_EQ(-1, ioctl(self->importer, P2PBUF_IOCTL_TRANSFER, &args));
@@ -559,28 +569,17 @@ TEST_F(sync, transfer_needs_mapping)
 	ASSERT_EQ(0, map_handle(self->importer, self->a.handle));
 	ASSERT_EQ(0, unmap_handle(self->importer, self->b.handle));
 	EXPECT_EQ(-ENXIO, transfer(self, &self->a, &self->b));
+	EXPECT_EQ(next, next_descriptor());
 	EXPECT_EQ(0, count_fences(self->a.fd, DMA_BUF_SYNC_WRITE));
-}
-
-static int count_files(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int nr = 0;
-
-	while (dir && readdir(dir))
-		nr++;
-	if (dir)
-		closedir(dir);
-	return nr;
 }
 
 /* Nothing of a transfer that nobody could know of: no fence, no file, no data. */
 static void expect_nothing_started(struct __test_metadata *_metadata,
-				   FIXTURE_DATA(sync) *self, int files)
+				   FIXTURE_DATA(sync) *self, int next)
 {
 	EXPECT_EQ(0, count_fences(self->a.fd, DMA_BUF_SYNC_WRITE));
 	EXPECT_EQ(0, count_fences(self->b.fd, DMA_BUF_SYNC_WRITE));
-	EXPECT_EQ(files, count_files());
+	EXPECT_EQ(next, next_descriptor());
 	sleep(A_WHILE);
 	EXPECT_TRUE(holds(&self->b, OTHER));
 }
@@ -588,7 +587,7 @@ static void expect_nothing_started(struct __test_metadata *_metadata,
 TEST_F(sync, transfer_into_read_only)
 {
 	struct p2pbuf_transfer *args;
-	int files = count_files();
+	int next = next_descriptor();
 
 	args = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 		    -1, 0);
@@ -599,15 +598,14 @@ TEST_F(sync, transfer_into_read_only)
 	ASSERT_EQ(0, mprotect(args, PAGE, PROT_READ));
 	EXPECT_EQ(-1, ioctl(self->importer, P2PBUF_IOCTL_TRANSFER, args));
 	EXPECT_EQ(EFAULT, errno);
-	expect_nothing_started(_metadata, self, files);
+	expect_nothing_started(_metadata, self, next);
 }
 
 TEST_F(sync, transfer_without_descriptor)
 {
 	struct rlimit before, none;
-	int files = count_files(), next = dup(0), ret;
+	int next = next_descriptor(), ret;
 
-	close(next);
 	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &before));
 	none = before;
 	none.rlim_cur = next;
@@ -615,7 +613,7 @@ TEST_F(sync, transfer_without_descriptor)
 	ret = transfer(self, &self->a, &self->b);
 	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &before));
 	EXPECT_EQ(-EMFILE, ret);
-	expect_nothing_started(_metadata, self, files);
+	expect_nothing_started(_metadata, self, next);
 }
 
 /*
@@ -817,11 +815,12 @@ TEST_F_TIMEOUT(sync, waiting_copy_is_interrupted, GUEST_TIMEOUT)
 	test = close_gate(self->a.fd, DMA_BUF_SYNC_WRITE, &gate);
 	ASSERT_LE(0, test);
 	thread = start_copy(_metadata, self, &copier, 0);
+	/* The signal comes first, so it decides though the gate opens too. */
 	ASSERT_EQ(0, pthread_kill(thread, SIGUSR1));
+	ASSERT_EQ(0, open_gate(test, gate));
 	ASSERT_EQ(0, pthread_join(thread, NULL));
 	EXPECT_EQ(-EINTR, copier.ret);
 	EXPECT_EQ(0, copier.result.copied);
-	ASSERT_EQ(0, open_gate(test, gate));
 }
 
 /* A copy that waits is in nobody's way. */
