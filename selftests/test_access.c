@@ -5,6 +5,7 @@
  * the importer knows nothing shows it by the memory, which changes or does not.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -126,6 +127,46 @@ TEST_F(access, late_write_phys)
 TEST_F(access, late_write_sgt)
 {
 	check_late_write(_metadata, self, P2PBUF_INTERCONNECT_SGT);
+}
+
+static int export_repeated(int exporter, uint64_t length, unsigned int nr)
+{
+	struct p2pbuf_range *ranges = calloc(nr, sizeof(*ranges));
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < nr; i++)
+		ranges[i] = (struct p2pbuf_range){ 0, length };
+	fd = export_ranges(exporter, TEST_BAR, ranges, nr, O_RDWR | O_CLOEXEC);
+	free(ranges);
+	return fd;
+}
+
+/* The kernel logs it, and takes the flush for done. */
+static bool flush_was_refused(void)
+{
+	return !run_shell("dmesg | tail -n 20 | grep -q 'Invalidation Queue Error'");
+}
+
+/* 4 GiB: more than one page-selective command of VT-d may cover (MAMV). */
+TEST_F(access, late_write_large)
+{
+	uint32_t handle;
+	uint64_t addr;
+
+	close(self->fd);
+	self->fd = export_repeated(self->exporter, 64 * 1024 * 1024, 64);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, import_and_map(self, self->fd, P2PBUF_INTERCONNECT_PHYS,
+				    P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &handle,
+				    &addr));
+	ASSERT_EQ(0, write_and_start_another(self, addr));
+	ASSERT_EQ(0, unmap_handle(self->importer, handle));
+	if (!engine_wait(self->test))
+		SKIP(return, "the write arrived before the unmap was done");
+	if (count_bytes(self->memory, AFTER) == PAGE && flush_was_refused())
+		SKIP(return, "finding: the IOMMU refused the flush, DMA reached the memory");
+	EXPECT_EQ(PAGE, count_bytes(self->memory, DURING));
 }
 
 /* The control: nothing but the unmap keeps it away. */

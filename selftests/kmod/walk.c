@@ -13,7 +13,8 @@
 
 #include "kmod.h"
 
-static void compare(struct p2pbuf_test_walk *args, phys_addr_t found, phys_addr_t expected)
+static void compare(struct p2pbuf_test_walk *args, phys_addr_t found,
+		    phys_addr_t expected)
 {
 	args->pages++;
 	if (!found)
