@@ -116,6 +116,7 @@ class Cell:
     invalidation: str		# strict, lazy, or none
     route: str			# bus-address, host-bridge, iova or refused
     data: str			# yes or no: whether QEMU carries it
+    iova_bits: str		# or -
     bounced: str		# error of a map with swiotlb=force
     kernel_bounced: str		# the kernel's own decision then
     why: str
@@ -146,7 +147,7 @@ def find_cell(topology, iommu, invalidation=None):
                          f"--iommu {iommu}: {row['why']}")
     route = ROUTES[topology, row["kind"]]
     return Cell(topology, iommu, invalidation or existing[-1], route["route"],
-                route["data"], route["swiotlb=force"],
+                route["data"], row["IOVA bits"], route["swiotlb=force"],
                 route["kernel with swiotlb=force"], route["why"])
 
 
@@ -185,4 +186,5 @@ def environment(cell):
     """What the tests in the guest get to know."""
     return {"P2PBUF_TOPOLOGY": cell.topology, "P2PBUF_IOMMU": cell.iommu,
             "P2PBUF_INVALIDATION": cell.invalidation,
-            "P2PBUF_ROUTE": cell.route, "P2PBUF_DATA": cell.data}
+            "P2PBUF_ROUTE": cell.route, "P2PBUF_DATA": cell.data,
+            "P2PBUF_IOVA_BITS": cell.iova_bits}

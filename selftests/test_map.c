@@ -479,6 +479,41 @@ static int export_times(int exporter, uint64_t length, unsigned int nr)
 	return fd;
 }
 
+/* A number of copies of the BAR that makes up 2^@bits bytes; 0 if it takes too many. */
+static unsigned int copies_of_bar(uint64_t bar, unsigned int bits)
+{
+	uint64_t nr = (1UL << bits) / bar;
+
+	return nr && nr <= 8192 ? nr : 0;
+}
+
+/*
+ * Half of the IOMMU's address space is the most that one mapping can have: an IOVA is
+ * aligned to its size, and the first page is never given away.
+ */
+TEST_F(map, half_of_the_iova_space)
+{
+	uint64_t bar = bar_size(self->exporter, TEST_BAR);
+	unsigned int nr, extra;
+	uint32_t handle;
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOVA on this route");
+	nr = copies_of_bar(bar, iova_bits() - 1);
+	if (!nr)
+		SKIP(return, "too large a space for this BAR");
+
+	for (extra = 0; extra < 2; extra++) {
+		self->fd = export_times(self->exporter, bar, nr + extra);
+		ASSERT_GE(self->fd, 0);
+		EXPECT_EQ(extra ? -ENOMEM : 0,
+			  import_and_map(self->importer, self->fd,
+					 P2PBUF_INTERCONNECT_PHYS, &handle));
+		EXPECT_EQ(0, release_handle(self->importer, handle));
+		close(self->fd);
+	}
+}
+
 /* More than the mask can ever hold is no lack of space. */
 TEST_F(mask, larger_than_the_mask)
 {

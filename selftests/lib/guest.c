@@ -67,6 +67,12 @@ bool translates(void)
 	return strcmp(need_env("P2PBUF_INVALIDATION"), "none");
 }
 
+/* Of the address space that the IOMMU translates; 0 if none does. */
+unsigned int iova_bits(void)
+{
+	return strtoul(need_env("P2PBUF_IOVA_BITS"), NULL, 10);
+}
+
 /* Whether QEMU carries peer data here; a refused pair has none. */
 bool data_arrives(void)
 {

@@ -34,6 +34,7 @@ enum p2pbuf_route expected_route(void);
 bool iommu_is(const char *name);
 bool translates(void);
 bool flushes_on_map(void);
+unsigned int iova_bits(void);
 bool data_arrives(void);
 int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t size);
 int open_exporter(void);
