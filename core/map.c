@@ -183,7 +183,7 @@ static int check_reach(struct device *dev, const struct p2pbuf_ranges *ranges,
 {
 	u64 highest = highest_addr(ranges, route);
 
-	/* Peer memory cannot be bounced; dma_iova_link() has the same error. */
+	/* All DMA is to be bounced, and peer memory cannot be. */
 	if (is_swiotlb_force_bounce(dev))
 		return -EPERM;
 	if (highest > dma_get_mask(dev))
