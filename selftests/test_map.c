@@ -298,15 +298,6 @@ TEST_F(map, sgt_entries)
 		  args.bus_entries);
 }
 
-static long unreclaimable_kib(void)
-{
-	char text[8192], *at;
-
-	read_file("/proc/meminfo", text, sizeof(text));
-	at = strstr(text, "SUnreclaim:");
-	return at ? atol(at + strlen("SUnreclaim:")) : -1;
-}
-
 /*
  * A leaked scatterlist of one entry is 32 bytes, and each leaked mapping more: 100,000
  * times that is 3,125 KiB or more. What else happens in the guest is far below half of
@@ -417,12 +408,6 @@ FIXTURE_VARIANT_ADD(mask, bits32)
 {
 	.bits = 32,
 };
-
-static int reload_importer(unsigned int bits)
-{
-	return run_shell("rmmod p2pbuf_importer && modprobe p2pbuf_importer dma_bits=%u",
-			 bits);
-}
 
 FIXTURE_SETUP(mask)
 {

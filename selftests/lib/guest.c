@@ -236,3 +236,10 @@ int run_shell(const char *format, ...)
 	status = system(command);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
+
+/* With another DMA mask; nobody may have its node open. */
+int reload_importer(unsigned int bits)
+{
+	return run_shell("rmmod p2pbuf_importer && modprobe p2pbuf_importer dma_bits=%u",
+			 bits);
+}

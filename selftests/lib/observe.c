@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -56,6 +57,16 @@ int bar_resource(unsigned int bar, uint64_t *start, uint64_t *size)
 	*start = first;
 	*size = last ? last - first + 1 : 0;
 	return 0;
+}
+
+/* Memory of the kernel that is in use for good, or -1. */
+long unreclaimable_kib(void)
+{
+	char text[8192], *at;
+
+	read_file("/proc/meminfo", text, sizeof(text));
+	at = strstr(text, "SUnreclaim:");
+	return at ? atol(at + strlen("SUnreclaim:")) : -1;
 }
 
 /* Memory that ends where nothing can be accessed. NULL if there is none. */

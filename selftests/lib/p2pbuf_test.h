@@ -47,6 +47,7 @@ int bind_driver(const char *bdf, const char *driver);
 int unbind_driver(const char *bdf);
 int set_memory_decoding(const char *bdf, bool on);
 int run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
+int reload_importer(unsigned int bits);
 
 /* acs.c: the port above both functions, and whether it redirects */
 int common_port(char *port, size_t size);
@@ -137,6 +138,7 @@ int engine_wait(int test);
 /* observe.c: what the kernel tells, and memory that faults */
 int count_buffers(const char *exporter, int *attachments);
 int bar_resource(unsigned int bar, uint64_t *start, uint64_t *size);
+long unreclaimable_kib(void);
 void *before_hole(size_t length);
 
 #endif /* _P2PBUF_TEST_H */
