@@ -17,11 +17,13 @@ class Cell:
         """Those of @wanted to run here."""
         if self.only:
             return [name for name in wanted if name in self.only]
-        return [name for name in wanted if name not in BOUNCE_ONLY]
+        return [name for name in wanted if name not in BOUNCE_ONLY + FOREIGN]
 
 
 # Makes sense only where all DMA is bounced, where nothing else does.
 BOUNCE_ONLY = ["test_swiotlb"]
+# Other drivers' DMABUFs; these need their modules and devices.
+FOREIGN = ["test_ram", "test_vfio"]
 # What a topology or an IOMMU can make a difference to.
 ROUTE_TESTS = ["test_route", "test_map", "test_dma", "test_audit",
                "test_flush", "test_access"]
@@ -38,6 +40,12 @@ SECOND_IMPORTER = ["--qemu-arg=-device",
                    "--qemu-arg=pcie-root-port,id=port2,chassis=3",
                    "--qemu-arg=-device",
                    "--qemu-arg=edu,dma_mask=0xffffffffffffffff,bus=port2"]
+# Other drivers that export DMABUFs.
+VFIO = ["--module", "vfio-pci", "--module", "vfio_iommu_type1"]
+DRM = ["--module", "vgem", "--module", "bochs", "--module", "virtio_gpu",
+       "--qemu-arg=-device", "--qemu-arg=bochs-display",
+       "--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci"]
+BEYOND_4G = ["--memory", "6G"]
 
 CELLS = {
     "switch/off": Cell(TESTDEV),
@@ -72,4 +80,21 @@ CELLS = {
         ["--topology", "acs-redirect-off"] + PASSTHROUGH, ROUTE_TESTS),
     "acs-unreachable/intel": Cell(
         ["--topology", "acs-unreachable"] + INTEL, ROUTE_TESTS),
+    "foreign/switch/off": Cell(DRM, ["test_ram"]),
+    "foreign/switch/off/6G": Cell(DRM + BEYOND_4G, ["test_ram"]),
+    "foreign/switch/off/swiotlb": Cell(DRM + FORCE_BOUNCE, ["test_ram"]),
+    "foreign/switch/passthrough": Cell(PASSTHROUGH + VFIO + DRM, FOREIGN),
+    "foreign/host-bridge/off": Cell(HOST_BRIDGE + DRM, ["test_ram"]),
+    "foreign/host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH + VFIO
+                                            + DRM, FOREIGN),
+    "foreign/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + VFIO + DRM,
+                                      FOREIGN),
+    "foreign/host-bridge/intel/6G": Cell(HOST_BRIDGE + INTEL + DRM + BEYOND_4G,
+                                         ["test_ram"]),
+    "foreign/host-bridge/intel/swiotlb": Cell(HOST_BRIDGE + INTEL + DRM
+                                              + FORCE_BOUNCE, ["test_ram"]),
+    "foreign/host-bridge/virtio": Cell(HOST_BRIDGE + ["--iommu", "virtio"]
+                                       + VFIO, ["test_vfio"]),
+    "foreign/unreachable/intel": Cell(["--topology", "unreachable"] + INTEL
+                                      + VFIO, ["test_vfio"]),
 }

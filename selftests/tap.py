@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 PLAN = re.compile(r"1\.\.(\d+)(?:\s*# SKIP\s*(.*))?$")
 RESULT = re.compile(r"(not )?ok (\d+)\s*(?:- )?(.*?)(?:\s*# (SKIP|XFAIL)\s*(.*))?$")
+FINDING = "# finding: "
 BEGIN = "# begin "
 END = "# end "
 
@@ -16,11 +17,14 @@ class Tally:
     passed: list = field(default_factory=list)
     failed: list = field(default_factory=list)	# (name, output)
     skipped: list = field(default_factory=list)	# (name, reason)
+    # What passed tests say of other drivers.
+    findings: list = field(default_factory=list)
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.findings += other.findings
 
     def total(self):
         return len(self.passed) + len(self.failed) + len(self.skipped)
@@ -59,6 +63,8 @@ def read_program(name, output, status):
     offset = 0
     for line in output.splitlines(keepends=True):
         offset += len(line)
+        if line.startswith(FINDING):
+            tally.findings.append(line[len(FINDING):].rstrip())
         plan = PLAN.match(line.rstrip())
         if plan:
             planned = int(plan.group(1))
