@@ -48,4 +48,8 @@ int vfio_set_memory_decoding(const struct vfio *vfio, bool on);
 /* flow.c: enum p2pbuf_verdict_kind, or -errno of attach, pin or map */
 int verdict_by_flow(int importer, int fd, unsigned int flow, unsigned int flags);
 
+/* ram.c, drm.c: @cpu is the memory by its exporter's own mmap(), or MAP_FAILED */
+int export_ram(const char *exporter, size_t size, void **cpu);
+int dumb_create(const char *driver, size_t size, void **cpu);
+
 #endif /* _P2PBUF_FOREIGN_H */
