@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
-EXPORTER = "ivshmem-plain,memdev=bar"
+EXPORTER = "ivshmem-plain,memdev=bar,id=exporter"
 # What edu can reach is a device property that a driver cannot discover; the
 # importer's module parameter dma_bits says the same.
-IMPORTER = "edu,dma_mask=0xffffffffffffffff"
+IMPORTER = "edu,dma_mask=0xffffffffffffffff,id=importer"
 DMA_BITS = 64
 
 # On these the kernel allows, or not, peer traffic through the host bridge.

@@ -8,8 +8,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
-#include <setjmp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,29 +77,6 @@ FIXTURE_TEARDOWN(remove)
 		EXPECT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
 	if (!is_bound(importer_bdf()))
 		EXPECT_EQ(0, bind_driver(importer_bdf(), "p2pbuf_importer"));
-}
-
-static sigjmp_buf bus_error;
-
-static void on_bus_error(int signal)
-{
-	(void)signal;
-	siglongjmp(bus_error, 1);
-}
-
-/* Does a read of this byte raise SIGBUS? */
-static bool raises_sigbus(volatile uint8_t *byte)
-{
-	struct sigaction action = { .sa_handler = on_bus_error }, before;
-	bool raised = true;
-
-	sigaction(SIGBUS, &action, &before);
-	if (!sigsetjmp(bus_error, 1)) {
-		(void)*byte;
-		raised = false;
-	}
-	sigaction(SIGBUS, &before, NULL);
-	return raised;
 }
 
 /* All that a DMABUF of a function that is gone still answers. */

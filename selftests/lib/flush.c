@@ -3,42 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
 
 #include "p2pbuf_test.h"
-
-#define CONTROL		"/dev/ttyS2"
-
-static int read_line(int fd, char *line, size_t size)
-{
-	size_t used = 0;
-
-	while (used < size - 1 && read(fd, line + used, 1) == 1) {
-		if (line[used] == '\n') {
-			line[used] = '\0';
-			return 0;
-		}
-		used++;
-	}
-	return -EIO;
-}
-
-static int ask(uint64_t first, uint64_t last, char *line, size_t size)
-{
-	int fd, ret;
-
-	fd = open(CONTROL, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	tcflush(fd, TCIFLUSH);
-	ret = dprintf(fd, "flushes 0x%llx 0x%llx\n", (unsigned long long)first,
-		      (unsigned long long)last) < 0 ? -EIO : 0;
-	if (!ret)
-		ret = read_line(fd, line, size);
-	close(fd);
-	return ret;
-}
 
 /* One word of the answer: a kind of flush in one domain. */
 static int add(const char *word, struct flushes *flushes)
@@ -69,7 +35,8 @@ int count_flushes(uint64_t first, uint64_t last, struct flushes *flushes)
 	int ret;
 
 	*flushes = (struct flushes){};
-	ret = ask(first, last, line, sizeof(line));
+	ret = ask_rig(line, sizeof(line), "flushes 0x%llx 0x%llx",
+		      (unsigned long long)first, (unsigned long long)last);
 	if (ret)
 		return ret;
 	word = strsep(&rest, " ");

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,4 +84,27 @@ void *before_hole(size_t length)
 	/* Reserved, so that nothing is mapped there later. */
 	mprotect(map + pages, PAGE, PROT_NONE);
 	return map + pages - length;
+}
+
+static sigjmp_buf bus_error;
+
+static void on_bus_error(int signal)
+{
+	(void)signal;
+	siglongjmp(bus_error, 1);
+}
+
+/* Does a read of this byte raise SIGBUS? */
+bool raises_sigbus(volatile uint8_t *byte)
+{
+	struct sigaction action = { .sa_handler = on_bus_error }, before;
+	bool raised = true;
+
+	sigaction(SIGBUS, &action, &before);
+	if (!sigsetjmp(bus_error, 1)) {
+		(void)*byte;
+		raised = false;
+	}
+	sigaction(SIGBUS, &before, NULL);
+	return raised;
 }

@@ -126,6 +126,11 @@ struct flushes {
 /* flush.c: what the IOMMU saw, by the rig */
 int count_flushes(uint64_t first, uint64_t last, struct flushes *flushes);
 
+/* rig.c: requests to the rig */
+int ask_rig(char *line, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+int tell_qemu(const char *command);
+
 /* What one transfer of edu takes; its data move at the end of that time. */
 #define ENGINE_MS	100
 
@@ -140,5 +145,6 @@ int count_buffers(const char *exporter, int *attachments);
 int bar_resource(unsigned int bar, uint64_t *start, uint64_t *size);
 long unreclaimable_kib(void);
 void *before_hole(size_t length);
+bool raises_sigbus(volatile uint8_t *byte);
 
 #endif /* _P2PBUF_TEST_H */

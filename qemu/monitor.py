@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Lets the guest give commands to QEMU's monitor: errors, hot-unplug and hotplug
+come from outside the machine."""
+
+import json
+import socket
+
+
+class Monitor:
+    """A connection to QEMU's monitor by its machine protocol."""
+
+    def __init__(self):
+        self.ours, self.theirs = socket.socketpair()
+        self.ours.settimeout(60)	# QEMU hangs
+        self.lines = self.ours.makefile("r", encoding="utf-8")
+        self.greeted = False
+
+    def fileno(self):
+        return self.theirs.fileno()
+
+    def qemu_args(self):
+        return ["-chardev", f"socket,id=monitor,fd={self.fileno()}",
+                "-mon", "chardev=monitor,mode=control"]
+
+    def _execute(self, command, **arguments):
+        self.ours.sendall(json.dumps({"execute": command,
+                                      "arguments": arguments}).encode())
+        for line in self.lines:
+            reply = json.loads(line)
+            if "return" in reply:
+                return reply["return"]
+            if "error" in reply:
+                return reply["error"]["desc"]
+        return "QEMU is gone"
+
+    def answer(self, command):
+        """What QEMU says to @command, in one line; "ok" if nothing."""
+        if not self.greeted:
+            self._execute("qmp_capabilities")
+            self.greeted = True
+        text = self._execute("human-monitor-command",
+                             **{"command-line": command})
+        return " ".join(text.split()) or "ok"

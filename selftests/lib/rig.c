@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Requests to the rig: one line to it, one line back. See qemu/init. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "p2pbuf_test.h"
+
+#define CONTROL		"/dev/ttyS2"
+
+static int read_line(int fd, char *line, size_t size)
+{
+	size_t used = 0;
+
+	while (used < size - 1 && read(fd, line + used, 1) == 1) {
+		if (line[used] == '\n') {
+			line[used] = '\0';
+			return 0;
+		}
+		used++;
+	}
+	return -EIO;
+}
+
+int ask_rig(char *line, size_t size, const char *format, ...)
+{
+	char request[512];
+	va_list args;
+	int fd, ret;
+
+	va_start(args, format);
+	vsnprintf(request, sizeof(request), format, args);
+	va_end(args);
+
+	fd = open(CONTROL, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	tcflush(fd, TCIFLUSH);
+	ret = dprintf(fd, "%s\n", request) < 0 ? -EIO : 0;
+	if (!ret)
+		ret = read_line(fd, line, size);
+	close(fd);
+	return ret;
+}
+
+/* A command for QEMU's monitor: 0 if QEMU has nothing to say about it, or OK. */
+int tell_qemu(const char *command)
+{
+	char line[512];
+	int ret;
+
+	ret = ask_rig(line, sizeof(line), "monitor %s", command);
+	if (ret)
+		return ret;
+	return strcmp(line, "ok") && strncmp(line, "OK ", 3) ? -EINVAL : 0;
+}
