@@ -60,6 +60,8 @@ enum p2pbuf_region_flags {
  * @P2PBUF_REASON_UNASSIGNED: the BAR has no address
  * @P2PBUF_REASON_SUB_PAGE: smaller than a CPU page, or not aligned to one: a page
  *	would expose what lies beside it
+ * @P2PBUF_REASON_NOT_MAPPABLE: the PCI core says that neither the CPU nor peers may
+ *	map the BARs of this function
  */
 enum p2pbuf_region_reason {
 	P2PBUF_REASON_NONE,
@@ -67,6 +69,7 @@ enum p2pbuf_region_reason {
 	P2PBUF_REASON_IO_PORT,
 	P2PBUF_REASON_UNASSIGNED,
 	P2PBUF_REASON_SUB_PAGE,
+	P2PBUF_REASON_NOT_MAPPABLE,
 };
 
 /**
@@ -127,9 +130,14 @@ struct p2pbuf_export {
  *
  * Returns a file descriptor of a DMABUF, which lives on when the node is closed.
  *
- * Access ends when the driver is unbound or the function removed: attachments
- * are told, their mappings are waited for, CPU mappings are zapped (a later
- * access raises SIGBUS), and attach, map and mmap() fail with ENODEV.
+ * Access ends before anything happens to the function: reset, memory decoding turned
+ * off by P2PBUF_IOCTL_MEMORY, system suspend, an error that the PCI core recovers
+ * from, removal, the driver unbound. Attachments are told, their fences and mappings are
+ * waited for, CPU mappings are zapped (a later access raises SIGBUS), and attach, map and
+ * mmap() fail with ENODEV. After all but the last two access comes back: attachments
+ * are told once more, and the same DMABUF can be mapped again. A buffer exported
+ * meanwhile starts without access. Memory decoding turned off behind the driver's back,
+ * through configuration space, is not noticed.
  *
  * Importers see these errors of the DMABUF. Attach: EOPNOTSUPP (the importer
  * does not declare peer-to-peer, or has no invalidate_mappings callback),
@@ -153,10 +161,55 @@ struct p2pbuf_export {
  * @length is not a multiple of the page size), EOVERFLOW (@offset + @length
  * overflows, or the range's end passes the largest physical address), ERANGE
  * (the range passes the end of the BAR), EOVERFLOW (the sum of all lengths up to
- * here is 2^63 or more); EMFILE, ENFILE (no file descriptor left).
+ * here is 2^63 or more); EPERM (a range touches a page of the MSI-X table or of its
+ * pending bits, and the module parameter allow_msix is not set); EMFILE, ENFILE (no
+ * file descriptor left).
  */
 #define P2PBUF_IOCTL_EXPORT \
 	_IOW(P2PBUF_IOCTL_BASE, 0x01, struct p2pbuf_export)
+
+/**
+ * struct p2pbuf_reset - argument of P2PBUF_IOCTL_RESET
+ * @flags: zero
+ * @reserved: zero
+ */
+struct p2pbuf_reset {
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * P2PBUF_IOCTL_RESET - reset the function
+ *
+ * By the method that the PCI core prefers for it (sysfs: reset_method). Returns when the
+ * function is back. The contents of the memory are whatever the reset makes of them.
+ *
+ * Errors: EOPNOTSUPP (there is no way to reset this function alone), EINTR (a signal
+ * arrived while another event was waited for), EIO and others of the PCI core (the reset
+ * failed).
+ */
+#define P2PBUF_IOCTL_RESET \
+	_IOW(P2PBUF_IOCTL_BASE, 0x02, struct p2pbuf_reset)
+
+/**
+ * struct p2pbuf_memory - argument of P2PBUF_IOCTL_MEMORY
+ * @on: 1: memory decoding on; 0: off
+ * @flags: zero
+ */
+struct p2pbuf_memory {
+	__u32 on;
+	__u32 flags;
+};
+
+/**
+ * P2PBUF_IOCTL_MEMORY - turn memory decoding of the function on or off
+ *
+ * Repeating it is no error.
+ *
+ * Errors: EINTR (a signal arrived while another event was waited for).
+ */
+#define P2PBUF_IOCTL_MEMORY \
+	_IOW(P2PBUF_IOCTL_BASE, 0x03, struct p2pbuf_memory)
 
 /*
  * Importer
@@ -341,6 +394,8 @@ struct p2pbuf_segment {
  * @first_segment: in: the segment that goes into the array's first element
  * @capacity: in: number of elements in the array;
  *	out: how many of them were filled
+ * @nr_events: out: how often the exporter took access away or gave it back
+ * @reserved: zero
  */
 struct p2pbuf_query {
 	__u32 handle;
@@ -355,6 +410,8 @@ struct p2pbuf_query {
 	__aligned_u64 segments;
 	__u32 first_segment;
 	__u32 capacity;
+	__u32 nr_events;
+	__u32 reserved;
 };
 
 /**
@@ -363,7 +420,12 @@ struct p2pbuf_query {
  * All that is out may hold anything on entry. At most 65,536 segments are
  * filled by one call; @first_segment continues.
  *
- * Errors: ENOENT (no such handle), EFAULT (@segments is not writable).
+ * poll() on the node reports POLLPRI while there are events of any of the file's imports
+ * that no query has reported, and POLLHUP once the importer's function is gone. Neither
+ * says that a map succeeds; P2PBUF_IOCTL_MAP does.
+ *
+ * Errors: EINVAL (@reserved is not zero), ENOENT (no such handle), EFAULT (@segments is
+ * not writable).
  */
 #define P2PBUF_IOCTL_QUERY \
 	_IOWR(P2PBUF_IOCTL_BASE, 0x44, struct p2pbuf_query)
@@ -419,7 +481,8 @@ struct p2pbuf_copy {
  * (@length is zero), EOVERFLOW (@offset + @length overflows), ERANGE (the end is
  * beyond the DMABUF's size), EFAULT (@user is not accessible), EINTR (a signal
  * arrived between two chunks or while waiting for a fence), EIO (the data did not
- * arrive), ETIMEDOUT (the engine did not complete; it was stopped), and where
+ * arrive), EAGAIN (the importer's function is being reset, recovered or suspended),
+ * ETIMEDOUT (the engine did not complete; it was stopped), and where
  * P2PBUF_FLOW_MOVABLE maps anew, what the exporter's map returns. @copied tells how far
  * it got, whatever the error.
  */
@@ -460,10 +523,11 @@ struct p2pbuf_transfer {
  * meanwhile waits for it.
  *
  * Checks are those of P2PBUF_IOCTL_COPY; what that counts as unproven passes. If it fails
- * later, status in struct sync_fence_info is -EIO (the data did not arrive), -ETIMEDOUT
+ * later, status in struct sync_fence_info is -EIO (the data did not arrive), -EAGAIN (the
+ * importer's function is being reset, recovered or suspended), -ETIMEDOUT
  * (the engine did not complete and was stopped, before the fence signalled) or -ESTALE
  * (a mapping was invalidated before it started, and not by P2PBUF_FLOW_MOVABLE). With
- * -EIO and -ETIMEDOUT part of @dst may have been written.
+ * -EIO, -EAGAIN and -ETIMEDOUT part of @dst may have been written.
  *
  * Overlapping @src and @dst are copied in ascending order of the chunks.
  *
