@@ -1,18 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The DMABUF: export, attach, map, and taking it all back.
- *
- * Revoking has three steps, in this order (dma_buf_invalidate_mappings() has the
- * contract):
- *
- *  1. Under the reservation lock: revoked is set, so that nothing new is mapped;
- *     importers are told; CPU mappings are zapped.
- *  2. The fences in the reservation object signal. Until then importers may read and
- *     write.
- *  3. The count of mappings reaches zero. Until then importers may still read, and
- *     the addresses are theirs.
- *
- * Only then may the memory or its provider go away.
+ * The DMABUF: export, attach, map.
  */
 #include <linux/cleanup.h>
 #include <linux/err.h>
@@ -36,7 +24,11 @@ static void buffer_free(struct kref *kref)
 	kfree(buf);
 }
 
-static void buffer_put(struct p2pbuf_buffer *buf)
+/**
+ * p2pbuf_buffer_put - drop a reference
+ * @buf: the buffer
+ */
+void p2pbuf_buffer_put(struct p2pbuf_buffer *buf)
 {
 	kref_put(&buf->kref, buffer_free);
 }
@@ -73,11 +65,30 @@ static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 	if (!ret)
 		ret = check_route(buf, attach->dev);
 	dma_resv_unlock(&buf->resv);
-	return ret;
+	if (ret)
+		return ret;
+
+	attach->priv = kzalloc_obj(struct p2pbuf_peer, GFP_KERNEL_ACCOUNT);
+	return attach->priv ? 0 : -ENOMEM;
 }
 
-static int map_begin(struct p2pbuf_buffer *buf, enum dma_data_direction dir)
+static void buffer_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
+	kfree(attach->priv);
+}
+
+/* Who looks at the ranges without having attached has no peer. */
+static void count_peer(struct dma_buf_attachment *attach, int change)
+{
+	struct p2pbuf_peer *peer = attach->priv;
+
+	if (peer)
+		peer->nr_maps += change;
+}
+
+static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+{
+	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
 	int ret;
 
 	ret = check_usable(buf);
@@ -85,14 +96,22 @@ static int map_begin(struct p2pbuf_buffer *buf, enum dma_data_direction dir)
 		return ret;
 	if (dir != DMA_TO_DEVICE && !buf->writable)
 		return -EACCES;
+	ret = p2pbuf_buffer_power_get(buf);
+	if (ret)
+		return ret;
 
+	count_peer(attach, 1);
 	atomic_inc(&buf->nr_maps);
 	return 0;
 }
 
-static void map_end(struct p2pbuf_buffer *buf)
+static void map_end(struct dma_buf_attachment *attach)
 {
+	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
+
 	dma_resv_assert_held(&buf->resv);
+	count_peer(attach, -1);
+	p2pbuf_buffer_power_put(buf);
 	if (atomic_dec_and_test(&buf->nr_maps))
 		wake_up_var(&buf->nr_maps);
 }
@@ -104,12 +123,12 @@ static struct sg_table *buffer_map_sgt(struct dma_buf_attachment *attach,
 	struct sg_table *sgt;
 	int ret;
 
-	ret = map_begin(buf, dir);
+	ret = map_begin(attach, dir);
 	if (ret)
 		return ERR_PTR(ret);
 	sgt = p2pbuf_sgt_map(attach->dev, buf->ranges, dir);
 	if (IS_ERR(sgt))
-		map_end(buf);
+		map_end(attach);
 	return sgt;
 }
 
@@ -117,7 +136,7 @@ static void buffer_unmap_sgt(struct dma_buf_attachment *attach, struct sg_table 
 			     enum dma_data_direction dir)
 {
 	p2pbuf_sgt_unmap(sgt);
-	map_end(attach->dmabuf->priv);
+	map_end(attach);
 }
 
 static const struct p2pbuf_ranges *buffer_map_phys(struct dma_buf_attachment *attach,
@@ -126,13 +145,13 @@ static const struct p2pbuf_ranges *buffer_map_phys(struct dma_buf_attachment *at
 	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
 	int ret;
 
-	ret = map_begin(buf, dir);
+	ret = map_begin(attach, dir);
 	return ret ? ERR_PTR(ret) : buf->ranges;
 }
 
 static void buffer_unmap_phys(struct dma_buf_attachment *attach)
 {
-	map_end(attach->dmabuf->priv);
+	map_end(attach);
 }
 
 /* The file is gone, so no importer and no CPU mapping is left; revoke may run. */
@@ -148,11 +167,12 @@ static void buffer_release(struct dma_buf *dmabuf)
 	list_del(&buf->node);
 	mutex_unlock(&buf->exp->lock);
 
-	buffer_put(buf);
+	p2pbuf_buffer_put(buf);
 }
 
 static const struct dma_buf_ops buffer_ops = {
 	.attach = buffer_attach,
+	.detach = buffer_detach,
 	.map_dma_buf = buffer_map_sgt,
 	.unmap_dma_buf = buffer_unmap_sgt,
 	.mmap = p2pbuf_buffer_mmap,
@@ -170,11 +190,21 @@ static struct p2pbuf_ranges *create_ranges(struct p2pbuf_exporter *exp,
 					   const struct p2pbuf_range *user)
 {
 	struct p2pdma_provider *provider = pcim_p2pdma_provider(exp->pdev, bar);
+	struct p2pbuf_ranges *ranges;
+	int ret;
 
 	if (!provider)
 		return ERR_PTR(-EOPNOTSUPP);
-	return p2pbuf_ranges_create(provider, pci_resource_start(exp->pdev, bar),
-				    pci_resource_len(exp->pdev, bar), user, nr);
+	ranges = p2pbuf_ranges_create(provider, pci_resource_start(exp->pdev, bar),
+				      pci_resource_len(exp->pdev, bar), user, nr);
+	if (IS_ERR(ranges))
+		return ranges;
+	ret = p2pbuf_msix_check(exp->pdev, bar, user, nr);
+	if (ret) {
+		p2pbuf_ranges_free(ranges);
+		return ERR_PTR(ret);
+	}
+	return ranges;
 }
 
 static struct p2pbuf_buffer *buffer_create(struct p2pbuf_exporter *exp,
@@ -195,6 +225,7 @@ static struct p2pbuf_buffer *buffer_create(struct p2pbuf_exporter *exp,
 	buf->ranges = ranges;
 	buf->write_combining = region->flags & P2PBUF_REGION_WRITE_COMBINING;
 	buf->writable = (args->open_flags & O_ACCMODE) != O_RDONLY;
+	buf->revoked = exp->losses;
 	return buf;
 }
 
@@ -269,67 +300,6 @@ struct dma_buf *p2pbuf_buffer_export(struct p2pbuf_exporter *exp,
 
 	dmabuf = buffer_to_dmabuf(buf, args);
 	if (IS_ERR(dmabuf))
-		buffer_put(buf);
+		p2pbuf_buffer_put(buf);
 	return dmabuf;
-}
-
-static void buffer_revoke(struct p2pbuf_buffer *buf)
-{
-	dma_resv_lock(&buf->resv, NULL);
-	buf->revoked = true;
-	if (buf->dmabuf)
-		dma_buf_invalidate_mappings(buf->dmabuf);
-	p2pbuf_buffer_zap(buf);
-	dma_resv_unlock(&buf->resv);
-}
-
-/**
- * p2pbuf_buffers_revoke - step 1 for all buffers
- * @exp: the exporter
- *
- * Context: may sleep; @exp->lock is held.
- */
-void p2pbuf_buffers_revoke(struct p2pbuf_exporter *exp)
-{
-	struct p2pbuf_buffer *buf;
-
-	lockdep_assert_held(&exp->lock);
-	list_for_each_entry(buf, &exp->buffers, node)
-		buffer_revoke(buf);
-}
-
-static void buffer_wait(struct p2pbuf_buffer *buf)
-{
-	dma_resv_wait_timeout(&buf->resv, DMA_RESV_USAGE_BOOKKEEP, false,
-			      MAX_SCHEDULE_TIMEOUT);
-	wait_var_event(&buf->nr_maps, !atomic_read(&buf->nr_maps));
-}
-
-/**
- * p2pbuf_buffers_wait - steps 2 and 3 for all buffers
- * @exp: the exporter, revoked
- *
- * Without @exp->lock while waiting: the importer waited for may be releasing
- * another buffer, which takes it.
- *
- * Context: may sleep, as long as importers take to unmap.
- */
-void p2pbuf_buffers_wait(struct p2pbuf_exporter *exp)
-{
-	struct p2pbuf_buffer *buf;
-	LIST_HEAD(pending);
-
-	mutex_lock(&exp->lock);
-	list_splice_init(&exp->buffers, &pending);
-	while ((buf = list_first_entry_or_null(&pending, struct p2pbuf_buffer, node))) {
-		list_move_tail(&buf->node, &exp->buffers);
-		kref_get(&buf->kref);
-		mutex_unlock(&exp->lock);
-
-		buffer_wait(buf);
-		buffer_put(buf);
-
-		mutex_lock(&exp->lock);
-	}
-	mutex_unlock(&exp->lock);
 }

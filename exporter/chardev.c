@@ -124,6 +124,36 @@ static long ioctl_export(struct p2pbuf_exporter *exp, void __user *arg, size_t s
 	return ret;
 }
 
+static long ioctl_reset(struct p2pbuf_exporter *exp, void __user *arg, size_t size)
+{
+	struct p2pbuf_reset args;
+	int ret;
+
+	if (size < sizeof(args))
+		return -EINVAL;
+	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	if (args.flags || args.reserved)
+		return -EINVAL;
+	return p2pbuf_exporter_reset(exp);
+}
+
+static long ioctl_memory(struct p2pbuf_exporter *exp, void __user *arg, size_t size)
+{
+	struct p2pbuf_memory args;
+	int ret;
+
+	if (size < sizeof(args))
+		return -EINVAL;
+	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	if (args.flags || args.on > 1)
+		return -EINVAL;
+	return p2pbuf_exporter_set_memory(exp, args.on);
+}
+
 static long exporter_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct p2pbuf_exporter *exp = file->private_data;
@@ -136,6 +166,10 @@ static long exporter_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return ioctl_region_info(exp, uarg, size);
 	case P2PBUF_IOCTL_EXPORT & ~IOCSIZE_MASK:
 		return ioctl_export(exp, uarg, size);
+	case P2PBUF_IOCTL_RESET & ~IOCSIZE_MASK:
+		return ioctl_reset(exp, uarg, size);
+	case P2PBUF_IOCTL_MEMORY & ~IOCSIZE_MASK:
+		return ioctl_memory(exp, uarg, size);
 	default:
 		return -ENOTTY;
 	}

@@ -27,14 +27,33 @@ struct p2pbuf_region {
 };
 
 /**
+ * enum p2pbuf_loss - why the memory cannot be accessed
+ * @P2PBUF_LOSS_REMOVED: the driver is unbinding, for good
+ * @P2PBUF_LOSS_RESET: the function is being reset
+ * @P2PBUF_LOSS_MEMORY_OFF: memory decoding is off
+ * @P2PBUF_LOSS_SUSPEND: the system is suspended
+ * @P2PBUF_LOSS_ERROR: the PCI core is recovering the function from an error
+ */
+enum p2pbuf_loss {
+	P2PBUF_LOSS_REMOVED	= BIT(0),
+	P2PBUF_LOSS_RESET	= BIT(1),
+	P2PBUF_LOSS_MEMORY_OFF	= BIT(2),
+	P2PBUF_LOSS_SUSPEND	= BIT(3),
+	P2PBUF_LOSS_ERROR	= BIT(4),
+};
+
+/**
  * struct p2pbuf_exporter - one PCI function bound to the driver
  * @kref: held by the binding, each open node and each buffer, so the struct outlives
  *	the binding
- * @lock: protects @pdev and @buffers, and makes "bound and not yet revoked" one
- *	state for export. Taken before a reservation lock, never under one, and never
- *	while user memory is touched or importers are waited for.
+ * @lock: protects @pdev, @losses and @buffers. Taken after the device lock and before
+ *	a reservation lock, and never while user memory is touched or importers are
+ *	waited for.
+ * @dev: the function, for messages and runtime PM; a reference is held
  * @pdev: the function; NULL once the driver is unbinding. With it go @regions'
  *	BARs and the p2pdma providers (devres).
+ * @losses: enum p2pbuf_loss, all that hold; changed with the device lock held. All
+ *	buffers are revoked if it is not zero.
  * @buffers: all buffers whose DMABUF exists
  * @regions: by BAR number
  * @misc: the node
@@ -42,7 +61,9 @@ struct p2pbuf_region {
 struct p2pbuf_exporter {
 	struct kref kref;
 	struct mutex lock; /* see above */
+	struct device *dev;
 	struct pci_dev *pdev;
+	u32 losses;
 	struct list_head buffers;
 	struct p2pbuf_region regions[PCI_STD_NUM_BARS];
 	struct miscdevice misc;
@@ -62,6 +83,9 @@ struct p2pbuf_exporter {
  * @ranges: what is exported; the provider in it is valid while not @revoked or
  *	@nr_maps is not zero
  * @revoked: no new mapping, CPU or device; protected by @resv
+ * @nr_users: importers' mappings and VMAs. While there are any, and the driver is bound,
+ *	the function is kept from runtime suspend. Protected by @resv.
+ * @removed: the driver is unbinding: @nr_users does not count any more
  * @write_combining: how the CPU sees it
  * @writable: device writes are allowed
  * @nr_maps: mappings of importers, of both interconnects. Incremented under @resv,
@@ -76,9 +100,19 @@ struct p2pbuf_buffer {
 	struct inode *inode;
 	struct p2pbuf_ranges *ranges;
 	bool revoked;
+	bool removed;
+	unsigned int nr_users;
 	bool write_combining;
 	bool writable;
 	atomic_t nr_maps;
+};
+
+/**
+ * struct p2pbuf_peer - what the exporter knows of an attachment
+ * @nr_maps: mappings that it has; protected by the buffer's reservation lock
+ */
+struct p2pbuf_peer {
+	unsigned int nr_maps;
 };
 
 /* main.c */
@@ -86,6 +120,10 @@ void p2pbuf_exporter_put(struct p2pbuf_exporter *exp);
 
 /* region.c */
 int p2pbuf_regions_init(struct p2pbuf_exporter *exp);
+
+/* msix.c */
+int p2pbuf_msix_check(struct pci_dev *pdev, unsigned int bar,
+		      const struct p2pbuf_range *ranges, unsigned int nr);
 
 /* chardev.c */
 extern const struct file_operations p2pbuf_exporter_fops;
@@ -95,8 +133,22 @@ extern struct p2pbuf_phys_ops p2pbuf_exporter_phys_ops;
 struct dma_buf *p2pbuf_buffer_export(struct p2pbuf_exporter *exp,
 				     const struct p2pbuf_export *args,
 				     const struct p2pbuf_range *user);
-void p2pbuf_buffers_revoke(struct p2pbuf_exporter *exp);
-void p2pbuf_buffers_wait(struct p2pbuf_exporter *exp);
+void p2pbuf_buffer_put(struct p2pbuf_buffer *buf);
+
+/* revoke.c */
+void p2pbuf_exporter_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
+void p2pbuf_exporter_restore(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
+
+/* power.c */
+int p2pbuf_buffer_power_get(struct p2pbuf_buffer *buf);
+void p2pbuf_buffer_power_put(struct p2pbuf_buffer *buf);
+void p2pbuf_buffer_power_end(struct p2pbuf_buffer *buf);
+
+/* events.c */
+extern const struct pci_error_handlers p2pbuf_exporter_err_handler;
+extern const struct dev_pm_ops p2pbuf_exporter_pm_ops;
+int p2pbuf_exporter_reset(struct p2pbuf_exporter *exp);
+int p2pbuf_exporter_set_memory(struct p2pbuf_exporter *exp, bool on);
 
 /* mmap.c */
 int p2pbuf_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);

@@ -5,6 +5,7 @@
  * Binds like vfio-pci: by driver_override or new_id, never by itself.
  */
 #include <linux/module.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 
 #include "exporter.h"
@@ -14,6 +15,7 @@ static void exporter_release(struct kref *kref)
 	struct p2pbuf_exporter *exp = container_of(kref, struct p2pbuf_exporter, kref);
 
 	mutex_destroy(&exp->lock);
+	put_device(exp->dev);
 	kfree(exp);
 }
 
@@ -60,14 +62,17 @@ static int p2pbuf_exporter_probe(struct pci_dev *pdev, const struct pci_device_i
 	mutex_init(&exp->lock);
 	INIT_LIST_HEAD(&exp->buffers);
 	exp->pdev = pdev;
+	exp->dev = get_device(&pdev->dev);
+	pci_set_drvdata(pdev, exp);
 
 	ret = setup(exp);
 	if (ret) {
 		p2pbuf_exporter_put(exp);
 		return ret;
 	}
-
-	pci_set_drvdata(pdev, exp);
+	pci_save_state(pdev);
+	/* The PCI core's reference of the probe: from now on users hold the function. */
+	pm_runtime_put(&pdev->dev);
 	return 0;
 }
 
@@ -80,13 +85,8 @@ static void p2pbuf_exporter_remove(struct pci_dev *pdev)
 	struct p2pbuf_exporter *exp = pci_get_drvdata(pdev);
 
 	misc_deregister(&exp->misc);
-
-	mutex_lock(&exp->lock);
-	exp->pdev = NULL;
-	p2pbuf_buffers_revoke(exp);
-	mutex_unlock(&exp->lock);
-
-	p2pbuf_buffers_wait(exp);
+	p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_REMOVED);
+	pm_runtime_get_noresume(&pdev->dev);
 	p2pbuf_exporter_put(exp);
 }
 
@@ -94,6 +94,8 @@ static struct pci_driver p2pbuf_exporter_driver = {
 	.name = P2PBUF_EXPORTER_NAME,
 	.probe = p2pbuf_exporter_probe,
 	.remove = p2pbuf_exporter_remove,
+	.err_handler = &p2pbuf_exporter_err_handler,
+	.driver.pm = pm_sleep_ptr(&p2pbuf_exporter_pm_ops),
 };
 
 static int __init p2pbuf_exporter_init(void)

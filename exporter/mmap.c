@@ -28,7 +28,28 @@ static vm_fault_t buffer_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+/* Another VMA of the same DMABUF is there, so this does not fail. */
+static void buffer_vm_open(struct vm_area_struct *vma)
+{
+	struct p2pbuf_buffer *buf = vma->vm_private_data;
+
+	dma_resv_lock(&buf->resv, NULL);
+	buf->nr_users++;
+	dma_resv_unlock(&buf->resv);
+}
+
+static void buffer_vm_close(struct vm_area_struct *vma)
+{
+	struct p2pbuf_buffer *buf = vma->vm_private_data;
+
+	dma_resv_lock(&buf->resv, NULL);
+	p2pbuf_buffer_power_put(buf);
+	dma_resv_unlock(&buf->resv);
+}
+
 static const struct vm_operations_struct buffer_vm_ops = {
+	.open = buffer_vm_open,
+	.close = buffer_vm_close,
 	.fault = buffer_fault,
 };
 
@@ -37,22 +58,23 @@ static const struct vm_operations_struct buffer_vm_ops = {
  * @dmabuf: the DMABUF; the core checked offset and length against its size
  * @vma: to be set up
  *
- * Return: 0, -EINVAL (a private mapping would copy MMIO), -ENODEV (revoked).
+ * Return: 0, -EINVAL (a private mapping would copy MMIO), -ENODEV (revoked), or an error of
+ * the function's resume.
  */
 int p2pbuf_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	struct p2pbuf_buffer *buf = dmabuf->priv;
-	bool revoked;
+	int ret;
 
 	/* Not VM_SHARED: do_mmap() clears that if the file is read-only. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 
 	dma_resv_lock(&buf->resv, NULL);
-	revoked = buf->revoked;
+	ret = buf->revoked ? -ENODEV : p2pbuf_buffer_power_get(buf);
 	dma_resv_unlock(&buf->resv);
-	if (revoked)
-		return -ENODEV;
+	if (ret)
+		return ret;
 
 	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	if (buf->write_combining)

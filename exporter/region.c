@@ -17,6 +17,8 @@ static u32 region_reason(struct pci_dev *pdev, int bar)
 		return P2PBUF_REASON_IO_PORT;
 	if (flags & IORESOURCE_UNSET)
 		return P2PBUF_REASON_UNASSIGNED;
+	if (pdev->non_mappable_bars)
+		return P2PBUF_REASON_NOT_MAPPABLE;
 	if (!PAGE_ALIGNED(pci_resource_start(pdev, bar)) ||
 	    !PAGE_ALIGNED(pci_resource_len(pdev, bar)))
 		return P2PBUF_REASON_SUB_PAGE;
