@@ -281,6 +281,8 @@ static void invalidate_mappings(struct dma_buf_attachment *attach)
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
+	atomic_inc(&att->nr_events);
+	wake_up_all(&att->importer->events);
 	if (!att->mapped)
 		return;
 	WRITE_ONCE(att->stale, true);
@@ -646,7 +648,9 @@ int p2pbuf_attachment_query(struct p2pbuf_attachment *att, struct p2pbuf_query *
 	dma_resv_lock(att->dmabuf->resv, NULL);
 	query->state = (att->mapped && !att->stale ? P2PBUF_STATE_MAPPED : 0) |
 		       (att->stale ? P2PBUF_STATE_STALE : 0);
+	query->nr_events = atomic_read(&att->nr_events);
 	dma_resv_unlock(att->dmabuf->resv);
+	atomic_set(&att->nr_seen, query->nr_events);
 
 	if (query->state & P2PBUF_STATE_MAPPED) {
 		if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)

@@ -8,6 +8,7 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/module.h>
+#include <linux/poll.h>
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 #include <linux/uaccess.h>
@@ -183,11 +184,14 @@ static long ioctl_query(struct importer_file *ifile, void __user *arg, size_t si
 	struct p2pbuf_query args;
 	int ret;
 
-	if (size < sizeof(args))
+	/* What was published first ended here. */
+	if (size < offsetofend(struct p2pbuf_query, capacity))
 		return -EINVAL;
 	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
 	if (ret)
 		return ret;
+	if (args.reserved)
+		return -EINVAL;
 	att = get_attachment(ifile, args.handle);
 	if (!att)
 		return -ENOENT;
@@ -392,10 +396,38 @@ static long importer_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	}
 }
 
+static bool has_news(struct importer_file *ifile)
+{
+	struct p2pbuf_attachment *att;
+	unsigned long handle;
+	bool news = false;
+
+	xa_lock(&ifile->handles);
+	xa_for_each(&ifile->handles, handle, att)
+		if (atomic_read(&att->nr_events) != atomic_read(&att->nr_seen))
+			news = true;
+	xa_unlock(&ifile->handles);
+	return news;
+}
+
+static __poll_t importer_poll(struct file *file, poll_table *wait)
+{
+	struct importer_file *ifile = file->private_data;
+	__poll_t events = 0;
+
+	poll_wait(file, &ifile->importer->events, wait);
+	if (has_news(ifile))
+		events |= EPOLLPRI;
+	if (!READ_ONCE(ifile->importer->bound))
+		events |= EPOLLHUP;
+	return events;
+}
+
 const struct file_operations p2pbuf_importer_fops = {
 	.owner = THIS_MODULE,
 	.open = importer_open,
 	.release = importer_close,
+	.poll = importer_poll,
 	.unlocked_ioctl = importer_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

@@ -77,6 +77,8 @@ static int edu_transfer(struct edu *edu, u64 src, u64 dst, size_t len, u32 dir)
 
 	if (edu->dead)
 		return -EIO;
+	if (edu->paused)
+		return -EAGAIN;
 
 	reinit_completion(&edu->done);
 	writeq(src, edu->regs + EDU_DMA_SRC);
@@ -159,8 +161,8 @@ static int edu_read_locked(struct edu *edu, dma_addr_t peer, size_t len, bool *p
  * @proven: set to whether the data cannot be the engine's answer to a refusal
  *
  * Context: may sleep, 300 ms or more.
- * Return: 0, -EIO (the data did not arrive, or the engine is dead), -ETIMEDOUT (the
- * engine did not complete and was stopped).
+ * Return: 0, -EIO (the data did not arrive, or the engine is dead), -EAGAIN (paused),
+ * -ETIMEDOUT (the engine did not complete and was stopped).
  */
 int edu_read_chunk(struct edu *edu, dma_addr_t peer, void *data, size_t len,
 		   bool *proven)
@@ -207,6 +209,33 @@ int edu_write_chunk(struct edu *edu, dma_addr_t peer, const void *data, size_t l
 	if (ret)
 		return ret;
 	return memcmp(edu->bounce, data, len) ? -EIO : 0;
+}
+
+/**
+ * edu_pause - wait for the transfer under way and start no more
+ * @edu: the engine
+ *
+ * The engine goes on through a reset of its function, and what is due then lands
+ * afterwards. So nothing may be under way when one begins.
+ *
+ * Context: may sleep.
+ */
+void edu_pause(struct edu *edu)
+{
+	guard(mutex)(&edu->lock);
+	edu->paused = true;
+}
+
+/**
+ * edu_resume - undo edu_pause()
+ * @edu: the engine
+ *
+ * Context: may sleep.
+ */
+void edu_resume(struct edu *edu)
+{
+	guard(mutex)(&edu->lock);
+	edu->paused = false;
 }
 
 static int edu_check_id(struct edu *edu)

@@ -30,6 +30,7 @@
  * @bounce: a chunk of system memory
  * @bounce_addr: its DMA address
  * @dead: the engine did not stop when told to; nothing is started any more
+ * @paused: something happens to the function; nothing is started until it is over
  */
 struct edu {
 	struct pci_dev *pdev;
@@ -39,6 +40,7 @@ struct edu {
 	void *bounce;
 	dma_addr_t bounce_addr;
 	bool dead;
+	bool paused;
 };
 
 /**
@@ -54,6 +56,7 @@ struct edu {
  * @maps: held for reading while anything is mapped or unmapped for the function, and
  *	for writing while addresses of others are looked up in its IOMMU domain. Taken
  *	after a reservation lock.
+ * @events: woken when an exporter invalidates, and when the driver unbinds
  * @misc: the node
  */
 struct p2pbuf_importer {
@@ -63,6 +66,7 @@ struct p2pbuf_importer {
 	bool bound;
 	struct list_head imports;
 	struct rw_semaphore maps; /* see above */
+	wait_queue_head_t events;
 	struct miscdevice misc;
 };
 
@@ -95,6 +99,8 @@ struct p2pbuf_importer {
  * @nr_merged: likewise
  * @nr_jobs: transfers that use the mapping. Incremented under @lock and the reservation
  *	lock; waited for under @lock by every unmap, with wait_var_event().
+ * @nr_events: calls of invalidate_mappings
+ * @nr_seen: of these, how many the last query has told
  * @unmap_work: answers invalidate_mappings, which must not take @lock
  */
 struct p2pbuf_attachment {
@@ -119,6 +125,8 @@ struct p2pbuf_attachment {
 	u32 nr_ranges;
 	u32 nr_merged;
 	atomic_t nr_jobs;
+	atomic_t nr_events;
+	atomic_t nr_seen;
 	struct work_struct unmap_work;
 };
 
@@ -194,6 +202,8 @@ void p2pbuf_importer_put(struct p2pbuf_importer *importer);
 
 /* edu.c */
 int edu_init(struct edu *edu, struct pci_dev *pdev);
+void edu_pause(struct edu *edu);
+void edu_resume(struct edu *edu);
 int edu_read_chunk(struct edu *edu, dma_addr_t peer, void *data, size_t len,
 		   bool *proven);
 int edu_write_chunk(struct edu *edu, dma_addr_t peer, const void *data, size_t len,
@@ -246,6 +256,10 @@ int p2pbuf_attachment_audit(struct p2pbuf_attachment *att, struct p2pbuf_audit *
 			    struct p2pbuf_place *places);
 int p2pbuf_attachment_verdict(struct p2pbuf_attachment *att,
 			      struct p2pbuf_verdict *verdict);
+
+/* events.c */
+extern const struct pci_error_handlers p2pbuf_importer_err_handler;
+extern const struct dev_pm_ops p2pbuf_importer_pm_ops;
 
 /* chardev.c */
 extern const struct file_operations p2pbuf_importer_fops;

@@ -60,6 +60,8 @@ static int setup(struct p2pbuf_importer *importer, struct pci_dev *pdev)
 				   &p2pbuf_importer_fops);
 	if (ret)
 		pci_clear_master(pdev);
+	else
+		pci_save_state(pdev);
 	return ret;
 }
 
@@ -75,6 +77,7 @@ static int p2pbuf_importer_probe(struct pci_dev *pdev, const struct pci_device_i
 	kref_init(&importer->kref);
 	mutex_init(&importer->lock);
 	init_rwsem(&importer->maps);
+	init_waitqueue_head(&importer->events);
 	INIT_LIST_HEAD(&importer->imports);
 	importer->bound = true;
 	pci_set_drvdata(pdev, importer);
@@ -95,6 +98,7 @@ static void p2pbuf_importer_remove(struct pci_dev *pdev)
 	mutex_lock(&importer->lock);
 	WRITE_ONCE(importer->bound, false);
 	mutex_unlock(&importer->lock);
+	wake_up_all(&importer->events);
 
 	p2pbuf_attachments_shutdown(importer);
 	pci_clear_master(pdev);
@@ -115,6 +119,8 @@ static struct pci_driver p2pbuf_importer_driver = {
 	.id_table = p2pbuf_importer_ids,
 	.probe = p2pbuf_importer_probe,
 	.remove = p2pbuf_importer_remove,
+	.err_handler = &p2pbuf_importer_err_handler,
+	.driver.pm = pm_sleep_ptr(&p2pbuf_importer_pm_ops),
 };
 
 /*

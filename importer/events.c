@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can happen to the importer's own function. Mappings stay, as they are the IOMMU's
+ * and the switch's; only the engine must be idle.
+ *
+ * The PCI core calls all of these with the device lock held.
+ */
+#include <linux/pci.h>
+#include <linux/pm.h>
+
+#include "importer.h"
+
+static struct edu *to_edu(struct pci_dev *pdev)
+{
+	struct p2pbuf_importer *importer = pci_get_drvdata(pdev);
+
+	return &importer->edu;
+}
+
+static void reset_prepare(struct pci_dev *pdev)
+{
+	edu_pause(to_edu(pdev));
+}
+
+static void reset_done(struct pci_dev *pdev)
+{
+	edu_resume(to_edu(pdev));
+}
+
+static pci_ers_result_t error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	edu_pause(to_edu(pdev));
+	switch (state) {
+	case pci_channel_io_perm_failure:
+		return PCI_ERS_RESULT_DISCONNECT;
+	case pci_channel_io_frozen:
+		return PCI_ERS_RESULT_NEED_RESET;
+	default:
+		return PCI_ERS_RESULT_CAN_RECOVER;
+	}
+}
+
+static pci_ers_result_t mmio_enabled(struct pci_dev *pdev)
+{
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+/* Saved at probe; a restored state can be restored once. */
+static pci_ers_result_t slot_reset(struct pci_dev *pdev)
+{
+	pci_restore_state(pdev);
+	pci_save_state(pdev);
+	return PCI_ERS_RESULT_RECOVERED;
+}
+
+static void error_resume(struct pci_dev *pdev)
+{
+	edu_resume(to_edu(pdev));
+}
+
+const struct pci_error_handlers p2pbuf_importer_err_handler = {
+	.error_detected = error_detected,
+	.mmio_enabled = mmio_enabled,
+	.slot_reset = slot_reset,
+	.resume = error_resume,
+	.reset_prepare = reset_prepare,
+	.reset_done = reset_done,
+};
+
+static int suspend(struct device *dev)
+{
+	edu_pause(to_edu(to_pci_dev(dev)));
+	return 0;
+}
+
+static int resume(struct device *dev)
+{
+	edu_resume(to_edu(to_pci_dev(dev)));
+	return 0;
+}
+
+const struct dev_pm_ops p2pbuf_importer_pm_ops = {
+	SYSTEM_SLEEP_PM_OPS(suspend, resume)
+};
