@@ -17,13 +17,16 @@ class Cell:
         """Those of @wanted to run here."""
         if self.only:
             return [name for name in wanted if name in self.only]
-        return [name for name in wanted if name not in BOUNCE_ONLY + FOREIGN]
+        return [name for name in wanted if name not in ELSEWHERE]
 
 
 # Makes sense only where all DMA is bounced, where nothing else does.
 BOUNCE_ONLY = ["test_swiotlb"]
 # Other drivers' DMABUFs; these need their modules and devices.
 FOREIGN = ["test_ram", "test_vfio"]
+# Takes functions away, by the kernel's own hotplug driver.
+UNPLUG_ONLY = ["test_unplug"]
+ELSEWHERE = BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY
 # What a topology or an IOMMU can make a difference to.
 ROUTE_TESTS = ["test_route", "test_map", "test_dma", "test_audit",
                "test_flush", "test_access"]
@@ -33,8 +36,12 @@ INTEL = ["--iommu", "intel"]
 ACS_REDIRECT = ["--topology", "acs-redirect"]
 PASSTHROUGH = ["--iommu", "passthrough"]
 FORCE_BOUNCE = ["--append", "swiotlb=force"]
-# Has an I/O-port BAR.
-TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev"]
+# Have an I/O-port BAR, and the MSI-X table in a BAR.
+TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev",
+           "--qemu-arg=-device", "--qemu-arg=nvme,serial=p2pbuf"]
+NATIVE_HOTPLUG = [
+    "--qemu-arg=-global",
+    "--qemu-arg=ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
 # Behind a port of its own, so that the rig finds the other one first.
 SECOND_IMPORTER = ["--qemu-arg=-device",
                    "--qemu-arg=pcie-root-port,id=port2,chassis=3",
@@ -51,6 +58,7 @@ CELLS = {
     "switch/off": Cell(TESTDEV),
     "switch/passthrough": Cell(PASSTHROUGH),
     "switch/off/64G": Cell(["--bar-size", "64G"]),
+    "switch/off/unplug": Cell(NATIVE_HOTPLUG, UNPLUG_ONLY),
     "switch/off/swiotlb": Cell(FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/off": Cell(HOST_BRIDGE),
     "host-bridge/off/swiotlb": Cell(HOST_BRIDGE + FORCE_BOUNCE, BOUNCE_ONLY),
@@ -62,6 +70,8 @@ CELLS = {
     "host-bridge/intel/64G": Cell(HOST_BRIDGE + INTEL + ["--bar-size", "64G"]),
     "host-bridge/intel/swiotlb": Cell(HOST_BRIDGE + INTEL + FORCE_BOUNCE,
                                       BOUNCE_ONLY),
+    "host-bridge/intel/unplug": Cell(HOST_BRIDGE + INTEL + NATIVE_HOTPLUG,
+                                     UNPLUG_ONLY),
     "unreachable/off": Cell(["--topology", "unreachable"]),
     "switch/intel": Cell(INTEL),
     "host-bridge/intel-scalable": Cell(

@@ -54,6 +54,14 @@ ASSERT_MEMBER(p2pbuf_export, flags, 8);
 ASSERT_MEMBER(p2pbuf_export, nr_ranges, 12);
 ASSERT_MEMBER(p2pbuf_export, ranges, 16);
 
+ASSERT_STRUCT(p2pbuf_reset, 8, 4);
+ASSERT_MEMBER(p2pbuf_reset, flags, 0);
+ASSERT_MEMBER(p2pbuf_reset, reserved, 4);
+
+ASSERT_STRUCT(p2pbuf_memory, 8, 4);
+ASSERT_MEMBER(p2pbuf_memory, on, 0);
+ASSERT_MEMBER(p2pbuf_memory, flags, 4);
+
 ASSERT_STRUCT(p2pbuf_import, 24, 4);
 ASSERT_MEMBER(p2pbuf_import, fd, 0);
 ASSERT_MEMBER(p2pbuf_import, flags, 4);
@@ -70,7 +78,7 @@ ASSERT_STRUCT(p2pbuf_segment, 16, 8);
 ASSERT_MEMBER(p2pbuf_segment, addr, 0);
 ASSERT_MEMBER(p2pbuf_segment, length, 8);
 
-ASSERT_STRUCT(p2pbuf_query, 56, 8);
+ASSERT_STRUCT(p2pbuf_query, 64, 8);
 ASSERT_MEMBER(p2pbuf_query, handle, 0);
 ASSERT_MEMBER(p2pbuf_query, state, 4);
 ASSERT_MEMBER(p2pbuf_query, interconnect, 8);
@@ -83,6 +91,8 @@ ASSERT_MEMBER(p2pbuf_query, size, 32);
 ASSERT_MEMBER(p2pbuf_query, segments, 40);
 ASSERT_MEMBER(p2pbuf_query, first_segment, 48);
 ASSERT_MEMBER(p2pbuf_query, capacity, 52);
+ASSERT_MEMBER(p2pbuf_query, nr_events, 56);
+ASSERT_MEMBER(p2pbuf_query, reserved, 60);
 
 ASSERT_STRUCT(p2pbuf_copy, 48, 8);
 ASSERT_MEMBER(p2pbuf_copy, handle, 0);
@@ -138,11 +148,13 @@ ASSERT_MEMBER(p2pbuf_verdict, place, 64);
 /* The numbers, which are published too */
 static_assert(P2PBUF_IOCTL_REGION_INFO == 0xc018b200, "REGION_INFO");
 static_assert(P2PBUF_IOCTL_EXPORT == 0x4018b201, "EXPORT");
+static_assert(P2PBUF_IOCTL_RESET == 0x4008b202, "RESET");
+static_assert(P2PBUF_IOCTL_MEMORY == 0x4008b203, "MEMORY");
 static_assert(P2PBUF_IOCTL_IMPORT == 0xc018b240, "IMPORT");
 static_assert(P2PBUF_IOCTL_MAP == 0x4008b241, "MAP");
 static_assert(P2PBUF_IOCTL_UNMAP == 0x4008b242, "UNMAP");
 static_assert(P2PBUF_IOCTL_RELEASE == 0x4008b243, "RELEASE");
-static_assert(P2PBUF_IOCTL_QUERY == 0xc038b244, "QUERY");
+static_assert(P2PBUF_IOCTL_QUERY == 0xc040b244, "QUERY");
 static_assert(P2PBUF_IOCTL_COPY == 0xc030b245, "COPY");
 static_assert(P2PBUF_IOCTL_TRANSFER == 0xc028b246, "TRANSFER");
 static_assert(P2PBUF_IOCTL_AUDIT == 0xc020b247, "AUDIT");
@@ -182,6 +194,7 @@ FIXTURE(conventions) {
 FIXTURE_VARIANT(conventions) {
 	bool importer;
 	unsigned int cmd;
+	unsigned int first_size;	/* as first published, if it has grown */
 	uint32_t words[4];
 	int error;
 };
@@ -225,6 +238,7 @@ FIXTURE_VARIANT_ADD(conventions, release) {
 FIXTURE_VARIANT_ADD(conventions, query) {
 	.importer = true,
 	.cmd = P2PBUF_IOCTL_QUERY,
+	.first_size = 56,
 	.error = -ENOENT,
 };
 
@@ -237,6 +251,12 @@ FIXTURE_VARIANT_ADD(conventions, copy) {
 FIXTURE_VARIANT_ADD(conventions, transfer) {
 	.importer = true,
 	.cmd = P2PBUF_IOCTL_TRANSFER,
+	.error = -ENOENT,
+};
+
+FIXTURE_VARIANT_ADD(conventions, verdict) {
+	.importer = true,
+	.cmd = P2PBUF_IOCTL_VERDICT,
 	.error = -ENOENT,
 };
 
@@ -267,13 +287,15 @@ TEST_F(conventions, as_published)
 
 TEST_F(conventions, shorter)
 {
-	unsigned int size;
+	unsigned int first = variant->first_size ?: _IOC_SIZE(variant->cmd), size;
 
-	for (size = 0; size < _IOC_SIZE(variant->cmd); size += 4)
+	for (size = 0; size < first; size += 4)
 		EXPECT_EQ(-EINVAL, call(self->node, with_size(variant->cmd, size),
 					self->args));
 	EXPECT_EQ(-EINVAL, call(self->node, with_size(variant->cmd, size - 1),
 				self->args));
+	EXPECT_EQ(variant->error, call(self->node, with_size(variant->cmd, first),
+				       self->args));
 }
 
 TEST_F(conventions, longer)
@@ -401,6 +423,7 @@ static void *low_memory(void)
 TEST_F(conventions, from_32_bits)
 {
 	unsigned int size = _IOC_SIZE(variant->cmd);
+	unsigned int first = variant->first_size ?: size;
 	char *args;
 
 	if (!have_call32())
@@ -409,7 +432,7 @@ TEST_F(conventions, from_32_bits)
 	ASSERT_NE(NULL, args);
 	memcpy(args, self->args, size);
 	EXPECT_EQ(variant->error, call32(self->node, variant->cmd, args));
-	EXPECT_EQ(-EINVAL, call32(self->node, with_size(variant->cmd, size - 4), args));
+	EXPECT_EQ(-EINVAL, call32(self->node, with_size(variant->cmd, first - 4), args));
 	args[size] = 1;
 	EXPECT_EQ(-E2BIG, call32(self->node, with_size(variant->cmd, size + 8), args));
 }
@@ -445,7 +468,7 @@ TEST_F(nodes, unknown_numbers)
 	for (nr = 0; nr < 256; nr++) {
 		for (dir = 0; dir < 4; dir++) {
 			cmd = _IOC(dir, P2PBUF_IOCTL_BASE, nr, 64);
-			if (nr > 0x01)
+			if (nr > 0x03)
 				EXPECT_EQ(-ENOTTY, call(self->exporter, cmd, args));
 			if (nr < 0x40 || nr > 0x48)
 				EXPECT_EQ(-ENOTTY, call(self->importer, cmd, args));

@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can happen to the exporter's function: access goes before the memory does, and is
+ * back when the memory is.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include "p2pbuf_test.h"
+#include "../kmod/p2pbuf_test_ioctl.h"
+
+#define READ_WRITE	(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)
+#define NR_PAGES	8UL
+#define SIZE		(NR_PAGES * PAGE)
+#define LATE_SECONDS	"/sys/module/p2pbuf_exporter/parameters/late_seconds"
+
+static int reset_exporter(int exporter)
+{
+	struct p2pbuf_reset args = {};
+
+	return ioctl(exporter, P2PBUF_IOCTL_RESET, &args) ? -errno : 0;
+}
+
+static int set_memory(int exporter, bool on)
+{
+	struct p2pbuf_memory args = { .on = on };
+
+	return ioctl(exporter, P2PBUF_IOCTL_MEMORY, &args) ? -errno : 0;
+}
+
+/* The events, each from its beginning to its end. */
+
+static int by_ioctl(int exporter)
+{
+	return reset_exporter(exporter);
+}
+
+static int by_sysfs(int exporter)
+{
+	(void)exporter;
+	return run_shell("echo 1 > /sys/bus/pci/devices/%s/reset", exporter_bdf());
+}
+
+static int by_memory(int exporter)
+{
+	int ret = set_memory(exporter, false);
+
+	return ret ? ret : set_memory(exporter, true);
+}
+
+/* Down to the devices and up again after five seconds, without firmware. */
+static int by_suspend(int exporter)
+{
+	(void)exporter;
+	return write_file("/sys/power/pm_test", "devices") ?:
+	       write_file("/sys/power/state", "freeze");
+}
+
+FIXTURE(event)
+{
+	int exporter;
+	int importer;
+	int fd;
+	uint8_t *cpu;
+	uint32_t handles[2];	/* by each interconnect */
+};
+
+FIXTURE_VARIANT(event)
+{
+	int (*happen)(int exporter);
+};
+
+FIXTURE_VARIANT_ADD(event, reset_ioctl)
+{
+	.happen = by_ioctl,
+};
+
+FIXTURE_VARIANT_ADD(event, reset_sysfs)
+{
+	.happen = by_sysfs,
+};
+
+FIXTURE_VARIANT_ADD(event, memory)
+{
+	.happen = by_memory,
+};
+
+FIXTURE_VARIANT_ADD(event, suspend)
+{
+	.happen = by_suspend,
+};
+
+static int import_both(int importer, int fd, uint32_t *handles)
+{
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < 2 && !ret; i++) {
+		ret = import_buffer(importer, fd, P2PBUF_INTERCONNECT_PHYS + i, READ_WRITE,
+				    &handles[i]);
+		if (!ret)
+			ret = map_handle(importer, handles[i]);
+	}
+	return ret;
+}
+
+FIXTURE_SETUP(event)
+{
+	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is unreachable");
+
+	self->exporter = open_exporter();
+	ASSERT_GE(self->exporter, 0);
+	self->importer = open_importer();
+	ASSERT_GE(self->importer, 0);
+	self->fd = export_simple(self->exporter, 0, SIZE);
+	ASSERT_GE(self->fd, 0);
+	self->cpu = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->cpu);
+	ASSERT_EQ(0, import_both(self->importer, self->fd, self->handles));
+}
+
+FIXTURE_TEARDOWN(event)
+{
+	munmap(self->cpu, SIZE);
+	close(self->fd);
+	close(self->importer);
+	close(self->exporter);
+}
+
+static int state_of(int importer, uint32_t handle)
+{
+	struct p2pbuf_query query;
+	int ret = query_handle(importer, handle, &query, NULL, 0);
+
+	return ret ? ret : (int)query.state;
+}
+
+static bool data_moves(FIXTURE_DATA(event) *self, uint32_t handle, unsigned int seed)
+{
+	uint8_t data[PAGE];
+	size_t where;
+
+	pattern_fill(self->cpu, PAGE, seed, 0);
+	if (read_buffer(self->importer, handle, 0, data, PAGE) ||
+	    pattern_check(data, PAGE, seed, 0, &where))
+		return false;
+	pattern_fill(data, PAGE, seed + 1, 0);
+	return !write_buffer(self->importer, handle, 0, data, PAGE) &&
+	       !pattern_check(self->cpu, PAGE, seed + 1, 0, &where);
+}
+
+static bool works_again(FIXTURE_DATA(event) *self, uint32_t handle)
+{
+	return !map_handle(self->importer, handle) &&
+	       state_of(self->importer, handle) == P2PBUF_STATE_MAPPED &&
+	       (!data_arrives() || data_moves(self, handle, handle));
+}
+
+TEST_F_TIMEOUT(event, same_dmabuf_works_again, GUEST_TIMEOUT)
+{
+	uint8_t data[PAGE];
+	unsigned int i;
+
+	memset(self->cpu, 0x55, SIZE);
+	ASSERT_EQ(0, variant->happen(self->exporter));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(P2PBUF_STATE_STALE, state_of(self->importer, self->handles[i]));
+		EXPECT_EQ(-ESTALE, read_buffer(self->importer, self->handles[i], 0, data,
+					       PAGE));
+		EXPECT_TRUE(works_again(self, self->handles[i]));
+	}
+	EXPECT_FALSE(raises_sigbus(self->cpu));
+	EXPECT_FALSE(raises_sigbus(self->cpu + SIZE - 1));
+}
+
+static bool has_news(int importer)
+{
+	struct pollfd poll_importer = { .fd = importer, .events = POLLPRI };
+
+	return poll(&poll_importer, 1, 0) == 1 && poll_importer.revents == POLLPRI;
+}
+
+/* Loss and return are an event each, also for who had nothing mapped. */
+TEST_F_TIMEOUT(event, is_told, GUEST_TIMEOUT)
+{
+	struct p2pbuf_query query;
+	unsigned int i;
+
+	ASSERT_EQ(0, unmap_handle(self->importer, self->handles[1]));
+	EXPECT_FALSE(has_news(self->importer));
+	ASSERT_EQ(0, variant->happen(self->exporter));
+	for (i = 0; i < 2; i++) {
+		EXPECT_TRUE(has_news(self->importer));
+		ASSERT_EQ(0, query_handle(self->importer, self->handles[i], &query, NULL,
+					  0));
+		EXPECT_EQ(2, query.nr_events);
+	}
+	EXPECT_FALSE(has_news(self->importer));
+}
+
+struct copier {
+	int importer;
+	uint32_t handle;
+	atomic_int done;	/* copies */
+	int ret;
+};
+
+static void *copy_until_refused(void *arg)
+{
+	struct copier *copier = arg;
+	uint8_t data[SIZE];
+
+	memset(data, 0x66, sizeof(data));
+	/* Suspend freezes threads by a signal. */
+	while (!copier->ret || copier->ret == -EINTR) {
+		copier->ret = write_buffer(copier->importer, copier->handle, 0, data,
+					   sizeof(data));
+		copier->done++;
+	}
+	return NULL;
+}
+
+/* The event waits for the chunk under way and for the unmap; then the copy is refused. */
+TEST_F_TIMEOUT(event, with_dma_in_flight, GUEST_TIMEOUT)
+{
+	struct copier copiers[2];
+	pthread_t threads[2];
+	unsigned int i;
+
+	if (!data_arrives())
+		SKIP(return, NO_DATA);
+	for (i = 0; i < 2; i++) {
+		copiers[i] = (struct copier){
+			.importer = self->importer, .handle = self->handles[i],
+		};
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, copy_until_refused,
+					    &copiers[i]));
+	}
+	for (i = 0; i < 2; i++)
+		while (!copiers[i].done)
+			usleep(10000);
+	EXPECT_EQ(0, variant->happen(self->exporter));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+		EXPECT_EQ(-ESTALE, copiers[i].ret);
+		EXPECT_TRUE(works_again(self, self->handles[i]));
+	}
+}
+
+/* The importer's own function: the mapping stays, the engine waits. */
+
+static int reset_importer(int exporter)
+{
+	(void)exporter;
+	return run_shell("echo 1 > /sys/bus/pci/devices/%s/reset", importer_bdf());
+}
+
+static void *copy_until_failure(void *arg)
+{
+	struct copier *copier = arg;
+	uint8_t data[SIZE];
+
+	memset(data, 0x77, sizeof(data));
+	do {
+		copier->ret = write_buffer(copier->importer, copier->handle, 0, data,
+					   sizeof(data));
+		copier->done++;
+	} while (copier->done < 20 && (!copier->ret || copier->ret == -EAGAIN));
+	return NULL;
+}
+
+TEST_F_TIMEOUT(event, importer_is_reset, GUEST_TIMEOUT)
+{
+	struct copier copier = {
+		.importer = self->importer, .handle = self->handles[0],
+	};
+	pthread_t thread;
+	unsigned int i;
+
+	if (variant->happen != by_sysfs)
+		SKIP(return, "an event of the exporter");
+	if (!data_arrives())
+		SKIP(return, NO_DATA);
+	ASSERT_EQ(0, pthread_create(&thread, NULL, copy_until_failure, &copier));
+	for (i = 0; i < 5; i++) {
+		while (copier.done < 2 * i + 1)
+			usleep(10000);
+		EXPECT_EQ(0, reset_importer(self->exporter));
+	}
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_TRUE(copier.ret == 0 || copier.ret == -EAGAIN);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(P2PBUF_STATE_MAPPED, state_of(self->importer, self->handles[i]));
+		EXPECT_TRUE(data_moves(self, self->handles[i], 100 + i));
+	}
+}
+
+/* With memory decoding off one can look around. */
+FIXTURE(lost)
+{
+	int exporter;
+	int importer;
+	int fd;
+	uint8_t *cpu;
+	uint32_t handles[2];
+};
+
+FIXTURE_SETUP(lost)
+{
+	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is unreachable");
+
+	self->exporter = open_exporter();
+	ASSERT_GE(self->exporter, 0);
+	self->importer = open_importer();
+	ASSERT_GE(self->importer, 0);
+	self->fd = export_simple(self->exporter, 0, SIZE);
+	ASSERT_GE(self->fd, 0);
+	self->cpu = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->cpu);
+	memset(self->cpu, 0x44, SIZE);
+	ASSERT_EQ(0, import_both(self->importer, self->fd, self->handles));
+	ASSERT_EQ(0, set_memory(self->exporter, false));
+}
+
+FIXTURE_TEARDOWN(lost)
+{
+	EXPECT_EQ(0, set_memory(self->exporter, true));
+	munmap(self->cpu, SIZE);
+	close(self->fd);
+	close(self->importer);
+	close(self->exporter);
+}
+
+TEST_F(lost, nothing_is_accessible)
+{
+	uint32_t handle;
+	unsigned int i;
+
+	EXPECT_TRUE(raises_sigbus(self->cpu));
+	EXPECT_TRUE(raises_sigbus(self->cpu + SIZE - 1));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIZE, PROT_READ, MAP_SHARED, self->fd, 0));
+	EXPECT_EQ(ENODEV, errno);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[i]));
+		EXPECT_EQ(-ENODEV, import_buffer(self->importer, self->fd,
+						 P2PBUF_INTERCONNECT_PHYS + i,
+						 READ_WRITE, &handle));
+	}
+}
+
+/* Once more is no error and changes nothing; a reset does not turn it on. */
+TEST_F(lost, stays_lost)
+{
+	EXPECT_EQ(0, set_memory(self->exporter, false));
+	EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[0]));
+	EXPECT_EQ(0, reset_exporter(self->exporter));
+	EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[0]));
+	EXPECT_TRUE(raises_sigbus(self->cpu));
+}
+
+TEST_F(lost, export_meanwhile)
+{
+	uint32_t handle;
+	uint8_t *cpu;
+	int fd;
+
+	fd = export_simple(self->exporter, PAGE, PAGE);
+	ASSERT_GE(fd, 0);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
+	EXPECT_EQ(ENODEV, errno);
+	EXPECT_EQ(-ENODEV, import_buffer(self->importer, fd, P2PBUF_INTERCONNECT_PHYS,
+					 READ_WRITE, &handle));
+	ASSERT_EQ(0, set_memory(self->exporter, true));
+	EXPECT_EQ(0, import_buffer(self->importer, fd, P2PBUF_INTERCONNECT_PHYS, READ_WRITE,
+				   &handle));
+	EXPECT_EQ(0, map_handle(self->importer, handle));
+	cpu = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, cpu);
+	EXPECT_EQ(0x44, *cpu);
+	munmap(cpu, PAGE);
+	close(fd);
+}
+
+TEST_F(lost, unbind_and_bind)
+{
+	ASSERT_EQ(0, unbind_driver(exporter_bdf()));
+	ASSERT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
+	EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[0]));
+	EXPECT_EQ(-ENODEV, set_memory(self->exporter, true));
+	EXPECT_EQ(-ENODEV, reset_exporter(self->exporter));
+	close(self->exporter);
+	self->exporter = open_exporter();
+	EXPECT_GE(self->exporter, 0);
+}
+
+TEST_F(lost, bad_arguments)
+{
+	struct p2pbuf_memory memory = { .on = 2 };
+	struct p2pbuf_reset reset = { .flags = 1 };
+
+	EXPECT_EQ(-1, ioctl(self->exporter, P2PBUF_IOCTL_MEMORY, &memory));
+	EXPECT_EQ(EINVAL, errno);
+	memory = (struct p2pbuf_memory){ .on = 1, .flags = 1 };
+	EXPECT_EQ(-1, ioctl(self->exporter, P2PBUF_IOCTL_MEMORY, &memory));
+	EXPECT_EQ(EINVAL, errno);
+	EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[0]));
+	EXPECT_EQ(-1, ioctl(self->exporter, P2PBUF_IOCTL_RESET, &reset));
+	EXPECT_EQ(EINVAL, errno);
+	reset = (struct p2pbuf_reset){ .reserved = 1 };
+	EXPECT_EQ(-1, ioctl(self->exporter, P2PBUF_IOCTL_RESET, &reset));
+	EXPECT_EQ(EINVAL, errno);
+}
+
+/* An importer that does not keep the contract is waited for, and named. */
+static void *memory_off(void *exporter)
+{
+	return (void *)(intptr_t)set_memory(*(int *)exporter, false);
+}
+
+static int count_named(void)
+{
+	return run_shell("exit $(dmesg | grep -c '%s %s (p2pbuf_importer) %s %lu bytes')",
+			 "waiting for", importer_bdf(), "to unmap a DMABUF of", 3 * PAGE);
+}
+
+TEST(late_importer_is_named)
+{
+	struct p2pbuf_test_hold hold = {};
+	int exporter, test, before;
+	pthread_t thread;
+	void *ret;
+
+	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is unreachable");
+	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
+	ASSERT_EQ(0, write_file(LATE_SECONDS, "1"));
+	test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(test, 0);
+	exporter = open_exporter();
+	ASSERT_GE(exporter, 0);
+	hold.fd = export_simple(exporter, 0, 3 * PAGE);
+	ASSERT_GE(hold.fd, 0);
+	strncpy(hold.client, importer_bdf(), sizeof(hold.client) - 1);
+	ASSERT_EQ(0, ioctl(test, P2PBUF_TEST_HOLD, &hold));
+	ASSERT_EQ(0, hold.result);
+
+	before = count_named();
+	ASSERT_EQ(0, pthread_create(&thread, NULL, memory_off, &exporter));
+	while (count_named() < before + 2) {
+		ASSERT_EQ(EBUSY, pthread_tryjoin_np(thread, &ret));
+		usleep(100000);
+	}
+	ASSERT_EQ(0, ioctl(test, P2PBUF_TEST_DROP));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_EQ(NULL, ret);
+	EXPECT_EQ(0, set_memory(exporter, true));
+	EXPECT_EQ(0, write_file(LATE_SECONDS, "10"));
+	close(hold.fd);
+	close(exporter);
+	close(test);
+}
+
+/*
+ * Runtime power management
+ */
+
+static bool is_suspended(void)
+{
+	char path[128], status[32] = "";
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/runtime_status",
+		 exporter_bdf());
+	read_file(path, status, sizeof(status));
+	return !strcmp(status, "suspended\n");
+}
+
+/* It happens a moment after the last user has gone. */
+static bool suspends(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 100 && !is_suspended(); i++)
+		usleep(10000);
+	return is_suspended();
+}
+
+static int set_power_control(const char *value)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/control",
+		 exporter_bdf());
+	return write_file(path, "%s", value);
+}
+
+TEST(users_keep_the_function_awake)
+{
+	int exporter, importer, fd;
+	uint32_t handle;
+	uint8_t *cpu;
+
+	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is unreachable");
+	exporter = open_exporter();
+	ASSERT_GE(exporter, 0);
+	importer = open_importer();
+	ASSERT_GE(importer, 0);
+	fd = export_simple(exporter, 0, SIZE);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, import_buffer(importer, fd, P2PBUF_INTERCONNECT_PHYS, READ_WRITE,
+				   &handle));
+	ASSERT_EQ(0, set_power_control("auto"));
+	EXPECT_TRUE(suspends());
+
+	ASSERT_EQ(0, map_handle(importer, handle));
+	EXPECT_FALSE(suspends());
+	cpu = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, cpu);
+	ASSERT_EQ(0, unmap_handle(importer, handle));
+	EXPECT_FALSE(suspends());
+
+	/* Half of it is another VMA; then none is left. */
+	ASSERT_EQ(0, munmap(cpu + PAGE, PAGE));
+	EXPECT_FALSE(suspends());
+	ASSERT_EQ(0, munmap(cpu, PAGE));
+	EXPECT_FALSE(suspends());
+	ASSERT_EQ(0, munmap(cpu + 2 * PAGE, SIZE - 2 * PAGE));
+	EXPECT_TRUE(suspends());
+
+	/* An unbind with users does not keep the next driver's function awake. */
+	cpu = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, cpu);
+	ASSERT_EQ(0, map_handle(importer, handle));
+	ASSERT_EQ(0, unbind_driver(exporter_bdf()));
+	ASSERT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
+	EXPECT_TRUE(suspends());
+	munmap(cpu, SIZE);
+	EXPECT_TRUE(suspends());
+	EXPECT_EQ(0, set_power_control("on"));
+	close(fd);
+	close(importer);
+	close(exporter);
+}
+
+TEST_HARNESS_MAIN
