@@ -29,21 +29,37 @@ class Guest:
         self.args = []
         self.selector = selectors.DefaultSelector()
         # The order of the ports is the order of ttyS0, 1, 2 in the guest.
-        self._serial(self._console)
-        self.output = self._serial(self._output)
-        self.requests = self._serial(self._control)
+        self._pipe(self._console)
+        if interactive:
+            self.output = self._socket(self._output)
+        else:
+            self._pipe(self._output)
+        self.requests = self._socket(self._control)
 
-    def _serial(self, handler):
+    def _socket(self, handler):
         ours, theirs = socket.socketpair()
+        self._serial(f"socket,fd={theirs.fileno()}", theirs)
+        self.selector.register(ours, selectors.EVENT_READ, handler)
+        return ours
+
+    def _pipe(self, handler):
+        """For output only.  QEMU writes each byte by itself: a socket is full
+        after some hundred of them, and what the UART still holds when the
+        guest ends is lost."""
+        ours, theirs = os.pipe()
+        self._serial(f"file,path=/proc/self/fd/{theirs}",
+                     os.fdopen(theirs, "wb", 0))
+        self.selector.register(os.fdopen(ours, "rb", 0),
+                               selectors.EVENT_READ, handler)
+
+    def _serial(self, chardev, theirs):
         number = len(self.inherit)
         self.inherit.append(theirs)
         self.args += [
-            "-chardev", f"socket,id=chr{number},fd={theirs.fileno()}",
+            "-chardev", f"{chardev},id=chr{number}",
             # An interrupt of its own each: COM3 would share COM1's.
             "-device", f"isa-serial,chardev=chr{number},index={number},"
                        f"irq={(4, 3, 5)[number]}"]
-        self.selector.register(ours, selectors.EVENT_READ, handler)
-        return ours
 
     # --- what arrives ---
 
