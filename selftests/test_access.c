@@ -129,19 +129,6 @@ TEST_F(access, late_write_sgt)
 	check_late_write(_metadata, self, P2PBUF_INTERCONNECT_SGT);
 }
 
-static int export_repeated(int exporter, uint64_t length, unsigned int nr)
-{
-	struct p2pbuf_range *ranges = calloc(nr, sizeof(*ranges));
-	unsigned int i;
-	int fd;
-
-	for (i = 0; i < nr; i++)
-		ranges[i] = (struct p2pbuf_range){ 0, length };
-	fd = export_ranges(exporter, TEST_BAR, ranges, nr, O_RDWR | O_CLOEXEC);
-	free(ranges);
-	return fd;
-}
-
 /* The kernel logs it, and takes the flush for done. */
 static bool flush_was_refused(void)
 {

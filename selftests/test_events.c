@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -20,8 +19,7 @@
 #include "../kmod/p2pbuf_test_ioctl.h"
 
 #define READ_WRITE	(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)
-#define NR_PAGES	8UL
-#define SIZE		(NR_PAGES * PAGE)
+#define SIZE		TRAFFIC_SIZE
 #define LATE_SECONDS	"/sys/module/p2pbuf_exporter/parameters/late_seconds"
 
 static int reset_exporter(int exporter)
@@ -45,10 +43,18 @@ static int by_ioctl(int exporter)
 	return reset_exporter(exporter);
 }
 
+static int write_reset(const char *bdf)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
+	return write_file(path, "1");
+}
+
 static int by_sysfs(int exporter)
 {
 	(void)exporter;
-	return run_shell("echo 1 > /sys/bus/pci/devices/%s/reset", exporter_bdf());
+	return write_reset(exporter_bdf());
 }
 
 static int by_memory(int exporter)
@@ -99,20 +105,6 @@ FIXTURE_VARIANT_ADD(event, suspend)
 {
 	.happen = by_suspend,
 };
-
-static int import_both(int importer, int fd, uint32_t *handles)
-{
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; i < 2 && !ret; i++) {
-		ret = import_buffer(importer, fd, P2PBUF_INTERCONNECT_PHYS + i, READ_WRITE,
-				    &handles[i]);
-		if (!ret)
-			ret = map_handle(importer, handles[i]);
-	}
-	return ret;
-}
 
 FIXTURE_SETUP(event)
 {
@@ -209,97 +201,45 @@ TEST_F_TIMEOUT(event, is_told, GUEST_TIMEOUT)
 	EXPECT_FALSE(has_news(self->importer));
 }
 
-struct copier {
-	int importer;
-	uint32_t handle;
-	atomic_int done;	/* copies */
-	int ret;
-};
-
-static void *copy_until_refused(void *arg)
-{
-	struct copier *copier = arg;
-	uint8_t data[SIZE];
-
-	memset(data, 0x66, sizeof(data));
-	/* Suspend freezes threads by a signal. */
-	while (!copier->ret || copier->ret == -EINTR) {
-		copier->ret = write_buffer(copier->importer, copier->handle, 0, data,
-					   sizeof(data));
-		copier->done++;
-	}
-	return NULL;
-}
-
 /* The event waits for the chunk under way and for the unmap; then the copy is refused. */
 TEST_F_TIMEOUT(event, with_dma_in_flight, GUEST_TIMEOUT)
 {
-	struct copier copiers[2];
-	pthread_t threads[2];
+	struct traffic traffic[2];
 	unsigned int i;
 
 	if (!data_arrives())
 		SKIP(return, NO_DATA);
-	for (i = 0; i < 2; i++) {
-		copiers[i] = (struct copier){
-			.importer = self->importer, .handle = self->handles[i],
-		};
-		ASSERT_EQ(0, pthread_create(&threads[i], NULL, copy_until_refused,
-					    &copiers[i]));
-	}
 	for (i = 0; i < 2; i++)
-		while (!copiers[i].done)
-			usleep(10000);
+		ASSERT_EQ(0, start_traffic(&traffic[i], self->importer, self->handles[i]));
 	EXPECT_EQ(0, variant->happen(self->exporter));
 	for (i = 0; i < 2; i++) {
-		ASSERT_EQ(0, pthread_join(threads[i], NULL));
-		EXPECT_EQ(-ESTALE, copiers[i].ret);
+		EXPECT_EQ(-ESTALE, wait_for_traffic(&traffic[i]));
 		EXPECT_TRUE(works_again(self, self->handles[i]));
 	}
 }
 
 /* The importer's own function: the mapping stays, the engine waits. */
 
-static int reset_importer(int exporter)
-{
-	(void)exporter;
-	return run_shell("echo 1 > /sys/bus/pci/devices/%s/reset", importer_bdf());
-}
-
-static void *copy_until_failure(void *arg)
-{
-	struct copier *copier = arg;
-	uint8_t data[SIZE];
-
-	memset(data, 0x77, sizeof(data));
-	do {
-		copier->ret = write_buffer(copier->importer, copier->handle, 0, data,
-					   sizeof(data));
-		copier->done++;
-	} while (copier->done < 20 && (!copier->ret || copier->ret == -EAGAIN));
-	return NULL;
-}
-
 TEST_F_TIMEOUT(event, importer_is_reset, GUEST_TIMEOUT)
 {
-	struct copier copier = {
-		.importer = self->importer, .handle = self->handles[0],
-	};
-	pthread_t thread;
+	struct traffic traffic;
 	unsigned int i;
+	int ret;
 
 	if (variant->happen != by_sysfs)
 		SKIP(return, "an event of the exporter");
 	if (!data_arrives())
 		SKIP(return, NO_DATA);
-	ASSERT_EQ(0, pthread_create(&thread, NULL, copy_until_failure, &copier));
+	ASSERT_EQ(0, start_traffic(&traffic, self->importer, self->handles[0]));
 	for (i = 0; i < 5; i++) {
-		while (copier.done < 2 * i + 1)
+		while (traffic.done < 2 * i + 1)
 			usleep(10000);
-		EXPECT_EQ(0, reset_importer(self->exporter));
+		EXPECT_EQ(0, write_reset(importer_bdf()));
 	}
-	ASSERT_EQ(0, pthread_join(thread, NULL));
-	EXPECT_TRUE(copier.ret == 0 || copier.ret == -EAGAIN);
+	ret = stop_traffic(&traffic);
+	EXPECT_TRUE(!ret || ret == -EAGAIN) {
+		TH_LOG("the last write returned %d", ret);
+	}
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(P2PBUF_STATE_MAPPED, state_of(self->importer, self->handles[i]));
 		EXPECT_TRUE(data_moves(self, self->handles[i], 100 + i));

@@ -451,19 +451,6 @@ TEST_F(mask, reach)
 		EXPECT_EQ(expected, import_and_map(self->importer, self->fd, i, &handle));
 }
 
-static int export_times(int exporter, uint64_t length, unsigned int nr)
-{
-	struct p2pbuf_range *ranges = calloc(nr, sizeof(*ranges));
-	unsigned int i;
-	int fd;
-
-	for (i = 0; i < nr; i++)
-		ranges[i] = (struct p2pbuf_range){ 0, length };
-	fd = export_ranges(exporter, TEST_BAR, ranges, nr, O_RDWR | O_CLOEXEC);
-	free(ranges);
-	return fd;
-}
-
 /* A number of copies of the BAR that makes up 2^@bits bytes; 0 if it takes too many. */
 static unsigned int copies_of_bar(uint64_t bar, unsigned int bits)
 {
@@ -489,7 +476,7 @@ TEST_F(map, half_of_the_iova_space)
 		SKIP(return, "too large a space for this BAR");
 
 	for (extra = 0; extra < 2; extra++) {
-		self->fd = export_times(self->exporter, bar, nr + extra);
+		self->fd = export_repeated(self->exporter, bar, nr + extra);
 		ASSERT_GE(self->fd, 0);
 		EXPECT_EQ(extra ? -ENOMEM : 0,
 			  import_and_map(self->importer, self->fd,
@@ -508,8 +495,8 @@ TEST_F(mask, larger_than_the_mask)
 	if (expected_route() != P2PBUF_ROUTE_IOVA)
 		SKIP(return, "no IOVA on this route");
 
-	self->fd = export_times(self->exporter, length,
-				(1UL << variant->bits) / length + 1);
+	self->fd = export_repeated(self->exporter, length,
+				   (1UL << variant->bits) / length + 1);
 	ASSERT_GE(self->fd, 0);
 	EXPECT_EQ(-ERANGE, import_and_map(self->importer, self->fd,
 					  P2PBUF_INTERCONNECT_PHYS, &handle));
@@ -527,8 +514,8 @@ TEST_F(mask, space_used_up)
 	if (expected_route() != P2PBUF_ROUTE_IOVA)
 		SKIP(return, "no IOVA on this route");
 
-	self->fd = export_times(self->exporter, 32 * 1024 * 1024,
-				length / (32 * 1024 * 1024));
+	self->fd = export_repeated(self->exporter, 32 * 1024 * 1024,
+				   length / (32 * 1024 * 1024));
 	ASSERT_GE(self->fd, 0);
 	for (i = 0; i < 9 && !ret; i++)
 		ret = import_and_map(self->importer, self->fd, P2PBUF_INTERCONNECT_PHYS,

@@ -9,9 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +23,7 @@
 #include "p2pbuf_test.h"
 
 #define READ_WRITE	(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)
-#define SIZE		(8 * PAGE)
+#define SIZE		TRAFFIC_SIZE
 /* Of the guest's time: a slot's attention button takes 5 s, a link's recovery 1 s. */
 #define PATIENCE	60
 
@@ -192,27 +190,6 @@ static int bind_again(const struct victim *victim)
 	return is_bound(victim) ? 0 : -ENODEV;
 }
 
-struct copier {
-	int importer;
-	uint32_t handle;
-	atomic_int done;	/* copies */
-	int ret;
-};
-
-static void *copy_until_failure(void *arg)
-{
-	struct copier *copier = arg;
-	uint8_t data[SIZE];
-
-	memset(data, 0x66, sizeof(data));
-	while (!copier->ret || copier->ret == -EAGAIN) {
-		copier->ret = write_buffer(copier->importer, copier->handle, 0, data,
-					   sizeof(data));
-		copier->done++;
-	}
-	return NULL;
-}
-
 FIXTURE(unplug)
 {
 	int exporter;
@@ -220,8 +197,7 @@ FIXTURE(unplug)
 	int fd;
 	uint8_t *cpu;
 	uint32_t handles[2];	/* by each interconnect */
-	struct copier copiers[2];
-	pthread_t threads[2];
+	struct traffic traffic[2];
 };
 
 FIXTURE_VARIANT(unplug)
@@ -247,20 +223,6 @@ FIXTURE_VARIANT_ADD(unplug, sysfs)
 	.go = sysfs_remove,
 	.come = sysfs_rescan,
 };
-
-static int import_both(int importer_fd, int fd, uint32_t *handles)
-{
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; i < 2 && !ret; i++) {
-		ret = import_buffer(importer_fd, fd, P2PBUF_INTERCONNECT_PHYS + i,
-				    READ_WRITE, &handles[i]);
-		if (!ret)
-			ret = map_handle(importer_fd, handles[i]);
-	}
-	return ret;
-}
 
 FIXTURE_SETUP(unplug)
 {
@@ -288,29 +250,21 @@ FIXTURE_TEARDOWN(unplug)
 	close(self->exporter);
 }
 
-/* DMA by both mappings, which goes on until something is in its way. */
 static void start_dma(struct __test_metadata *_metadata, FIXTURE_DATA(unplug) *self)
 {
 	unsigned int i;
 
-	for (i = 0; i < 2; i++) {
-		self->copiers[i] = (struct copier){
-			.importer = self->importer, .handle = self->handles[i],
-		};
-		ASSERT_EQ(0, pthread_create(&self->threads[i], NULL, copy_until_failure,
-					    &self->copiers[i]));
-	}
 	for (i = 0; i < 2; i++)
-		while (!self->copiers[i].done)
-			usleep(10000);
+		ASSERT_EQ(0, start_traffic(&self->traffic[i], self->importer,
+					   self->handles[i]));
 }
 
-static void end_dma(struct __test_metadata *_metadata, FIXTURE_DATA(unplug) *self)
+/* A memory that is gone already looks like a write that was lost. */
+static bool was_refused(struct traffic *traffic)
 {
-	unsigned int i;
+	int ret = wait_for_traffic(traffic);
 
-	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, pthread_join(self->threads[i], NULL));
+	return ret == -ESTALE || ret == -EIO;
 }
 
 static bool data_moves(int exporter_fd, int importer_fd)
@@ -365,11 +319,8 @@ TEST_F_TIMEOUT(unplug, exporter, GUEST_TIMEOUT)
 	start_dma(_metadata, self);
 	ASSERT_EQ(0, variant->go(&exporter));
 	EXPECT_TRUE(becomes(false, exporter_bdf()));
-	end_dma(_metadata, self);
 	for (i = 0; i < 2; i++) {
-		/* A memory that is gone already looks like a write that was lost. */
-		EXPECT_TRUE(self->copiers[i].ret == -ESTALE ||
-			    self->copiers[i].ret == -EIO);
+		EXPECT_TRUE(was_refused(&self->traffic[i]));
 		EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[i]));
 	}
 	EXPECT_TRUE(raises_sigbus(self->cpu));
@@ -390,10 +341,11 @@ TEST_F_TIMEOUT(unplug, importer, GUEST_TIMEOUT)
 	start_dma(_metadata, self);
 	ASSERT_EQ(0, variant->go(&importer));
 	EXPECT_TRUE(becomes(false, importer_bdf()));
-	end_dma(_metadata, self);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 2; i++) {
+		EXPECT_NE(0, wait_for_traffic(&self->traffic[i]));
 		EXPECT_EQ(-ENODEV, query_handle(self->importer, self->handles[i], &query,
 						NULL, 0));
+	}
 	EXPECT_EQ(1, poll(&gone, 1, 0));
 	EXPECT_EQ(POLLHUP, gone.revents & POLLHUP);
 	/* Nothing of it holds the exporter up. */
@@ -416,10 +368,8 @@ TEST_F_TIMEOUT(unplug, error_above_the_exporter, GUEST_TIMEOUT)
 		SKIP(return, "the kernel does not handle errors here");
 	start_dma(_metadata, self);
 	ASSERT_EQ(0, tell_qemu("pcie_aer_inject_error port0 DLP"));
-	end_dma(_metadata, self);
 	for (i = 0; i < 2; i++) {
-		EXPECT_TRUE(self->copiers[i].ret == -ESTALE ||
-			    self->copiers[i].ret == -EIO);
+		EXPECT_TRUE(was_refused(&self->traffic[i]));
 		ret = -ENODEV;
 		for (tries = 0; tries < PATIENCE * 10 && ret == -ENODEV; tries++) {
 			ret = map_handle(self->importer, self->handles[i]);

@@ -48,6 +48,20 @@ int export_pages(int exporter, const unsigned int *pages, unsigned int nr)
 	return ret;
 }
 
+/* The BAR's first @length bytes, @nr times. */
+int export_repeated(int exporter, uint64_t length, unsigned int nr)
+{
+	struct p2pbuf_range *ranges = calloc(nr, sizeof(*ranges));
+	unsigned int i;
+	int fd;
+
+	for (i = 0; i < nr; i++)
+		ranges[i] = (struct p2pbuf_range){ 0, length };
+	fd = export_ranges(exporter, TEST_BAR, ranges, nr, O_RDWR | O_CLOEXEC);
+	free(ranges);
+	return fd;
+}
+
 int export_simple(int exporter, uint64_t offset, uint64_t length)
 {
 	struct p2pbuf_range range = { offset, length };

@@ -8,6 +8,8 @@
 #define _P2PBUF_TEST_H
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -58,6 +60,7 @@ int region_info(int exporter, unsigned int bar, struct p2pbuf_region_info *info)
 int export_ranges(int exporter, unsigned int bar, const struct p2pbuf_range *ranges,
 		  unsigned int nr, unsigned int open_flags);
 int export_pages(int exporter, const unsigned int *pages, unsigned int nr);
+int export_repeated(int exporter, uint64_t length, unsigned int nr);
 int export_simple(int exporter, uint64_t offset, uint64_t length);
 int import_buffer(int importer, int fd, unsigned int interconnect,
 		  unsigned int access, uint32_t *handle);
@@ -93,6 +96,23 @@ struct conform {
 };
 
 const char *nonconformity(const struct conform *conform);
+
+/* traffic.c: DMA that goes on while something happens */
+#define TRAFFIC_SIZE	(8 * PAGE)
+
+struct traffic {
+	pthread_t thread;
+	int importer;
+	uint32_t handle;
+	atomic_uint done;	/* writes */
+	atomic_bool stop;
+	int ret;		/* of the last one */
+};
+
+int import_both(int importer, int fd, uint32_t *handles);
+int start_traffic(struct traffic *traffic, int importer, uint32_t handle);
+int wait_for_traffic(struct traffic *traffic);
+int stop_traffic(struct traffic *traffic);
 
 /* pattern.c: contents that tell where they belong, never zero */
 uint8_t pattern_byte(unsigned int seed, uint64_t position);
