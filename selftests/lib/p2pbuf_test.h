@@ -114,6 +114,19 @@ int start_traffic(struct traffic *traffic, int importer, uint32_t handle);
 int wait_for_traffic(struct traffic *traffic);
 int stop_traffic(struct traffic *traffic);
 
+/* fence.c: fences of DMABUFs, and gates, which the test module opens */
+int fence_info(int fence, unsigned int *nr, char *driver);
+int fence_status(int fence);
+int wait_fence(int fence);
+int ready(int fd, int events);
+int export_fence(int fd, unsigned int flags);
+int import_fence(int fd, unsigned int flags, int fence);
+unsigned int count_fences(int fd, unsigned int flags);
+int open_test_module(void);
+int close_gate(int fd, unsigned int flags, int *fence);
+int open_gate(int test, int fence);
+int move_buffer(int fd, int fence);
+
 /* pattern.c: contents that tell where they belong, never zero */
 uint8_t pattern_byte(unsigned int seed, uint64_t position);
 void pattern_fill(void *buf, size_t length, unsigned int seed, uint64_t position);
