@@ -214,6 +214,7 @@ static bool look_mapped(struct p2pbuf_attachment *att)
  */
 int p2pbuf_attachment_map(struct p2pbuf_attachment *att)
 {
+	bool stale;
 	int ret;
 
 	guard(mutex)(&att->lock);
@@ -223,12 +224,15 @@ int p2pbuf_attachment_map(struct p2pbuf_attachment *att)
 
 	if (look_mapped(att))
 		return -EALREADY;
+	stale = READ_ONCE(att->stale);
 	ret = map_anew(att);
 	if (ret)
 		return ret;
 	ret = wait_for_move(att);
-	if (ret)
+	if (ret) {
 		unmap_locked(att);
+		att->stale = stale;
+	}
 	dma_resv_unlock(att->dmabuf->resv);
 	return ret;
 }

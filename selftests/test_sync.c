@@ -1261,6 +1261,49 @@ TEST_F_TIMEOUT(sync, movable_maps_anew, GUEST_TIMEOUT)
 					  1));
 }
 
+struct mapper {
+	int importer;
+	uint32_t handle;
+	int ret;
+};
+
+static void *map_in_thread(void *arg)
+{
+	struct mapper *mapper = arg;
+
+	mapper->ret = map_handle(mapper->importer, mapper->handle);
+	return NULL;
+}
+
+/* A map waits for the move too; if it gives up, the buffer is as stale as before. */
+TEST_F_TIMEOUT(sync, waiting_map_is_interrupted, GUEST_TIMEOUT)
+{
+	struct sigaction action = { .sa_handler = ignore_signal };
+	struct mapper mapper = { .importer = self->importer };
+	int gate, test;
+	pthread_t thread;
+
+	ASSERT_EQ(0, sigaction(SIGUSR1, &action, NULL));
+	ASSERT_EQ(0, import_flow(self->importer, self->a.fd, variant->interconnect,
+				 P2PBUF_FLOW_REVOCABLE, 0, &mapper.handle));
+	ASSERT_EQ(0, map_handle(self->importer, mapper.handle));
+	test = close_gate(-1, 0, &gate);
+	ASSERT_LE(0, test);
+	ASSERT_EQ(0, move_buffer(self->a.fd, gate));
+	EXPECT_EQ(P2PBUF_STATE_STALE, state(self->importer, mapper.handle));
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, map_in_thread, &mapper));
+	sleep(A_WHILE);
+	EXPECT_EQ(EBUSY, pthread_tryjoin_np(thread, NULL));
+	ASSERT_EQ(0, pthread_kill(thread, SIGUSR1));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(-EINTR, mapper.ret);
+	EXPECT_EQ(P2PBUF_STATE_STALE, state(self->importer, mapper.handle));
+	ASSERT_EQ(0, open_gate(test, gate));
+	EXPECT_EQ(0, map_handle(self->importer, mapper.handle));
+	EXPECT_EQ(0, release_handle(self->importer, mapper.handle));
+}
+
 /* And does not touch the new place before the move is over. */
 TEST_F_TIMEOUT(sync, movable_waits_for_move, GUEST_TIMEOUT)
 {
