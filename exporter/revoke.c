@@ -20,10 +20,13 @@
  * Access comes back when no loss is left; importers are told once more, by the same
  * callback, so that they can map again.
  */
+#include <linux/cleanup.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/moduleparam.h>
 #include <linux/pci.h>
+#include <linux/rcupdate.h>
 #include <linux/wait_bit.h>
 
 #include "exporter.h"
@@ -76,10 +79,27 @@ static void name_late_importers(struct p2pbuf_buffer *buf)
 	dma_resv_unlock(&buf->resv);
 }
 
+static void name_fence(struct p2pbuf_buffer *buf, struct dma_fence *fence)
+{
+	const char __rcu *timeline, *driver;
+
+	guard(rcu)();
+	driver = dma_fence_driver_name(fence);
+	timeline = dma_fence_timeline_name(fence);
+	dev_warn(buf->exp->dev, "waiting for a fence of %s (%s) on a DMABUF of %llu bytes\n",
+		 rcu_dereference(driver), rcu_dereference(timeline), buf->ranges->size);
+}
+
 static void name_late_fences(struct p2pbuf_buffer *buf)
 {
-	dev_warn(buf->exp->dev, "waiting for fences of a DMABUF of %llu bytes\n",
-		 buf->ranges->size);
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+
+	dma_resv_lock(&buf->resv, NULL);
+	dma_resv_for_each_fence(&cursor, &buf->resv, DMA_RESV_USAGE_BOOKKEEP, fence)
+		if (!dma_fence_is_signaled(fence))
+			name_fence(buf, fence);
+	dma_resv_unlock(&buf->resv);
 }
 
 static unsigned long period(void)

@@ -13,6 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <linux/dma-buf.h>
+
 #include <kselftest_harness.h>
 
 #include "p2pbuf_test.h"
@@ -410,6 +412,41 @@ TEST(late_importer_is_named)
 	close(hold.fd);
 	close(exporter);
 	close(test);
+}
+
+static int count_named_fences(void)
+{
+	return run_shell("exit $(dmesg | grep -c 'waiting for a fence of %s (%s) on a DMABUF of %lu bytes')",
+			 "p2pbuf_test", "p2pbuf_test", 5 * PAGE);
+}
+
+TEST(late_fence_is_named)
+{
+	int exporter, test, gate, fd, before;
+	pthread_t thread;
+	void *ret;
+
+	ASSERT_EQ(0, write_file(LATE_SECONDS, "1"));
+	exporter = open_exporter();
+	ASSERT_GE(exporter, 0);
+	fd = export_simple(exporter, 0, 5 * PAGE);
+	ASSERT_GE(fd, 0);
+	test = close_gate(fd, DMA_BUF_SYNC_READ, &gate);
+	ASSERT_GE(test, 0);
+
+	before = count_named_fences();
+	ASSERT_EQ(0, pthread_create(&thread, NULL, memory_off, &exporter));
+	while (count_named_fences() < before + 2) {
+		ASSERT_EQ(EBUSY, pthread_tryjoin_np(thread, &ret));
+		usleep(100000);
+	}
+	ASSERT_EQ(0, open_gate(test, gate));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_EQ(NULL, ret);
+	EXPECT_EQ(0, set_memory(exporter, true));
+	EXPECT_EQ(0, write_file(LATE_SECONDS, "10"));
+	close(fd);
+	close(exporter);
 }
 
 /*
