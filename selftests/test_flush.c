@@ -364,6 +364,21 @@ static int measure_in_place_of_table(FIXTURE_DATA(flush) *self, struct window *l
 	return ret;
 }
 
+/* There once more. A hole that has opened above it meanwhile is filled. */
+static int measure_again_at(FIXTURE_DATA(flush) *self, uint64_t first, struct cost *cost)
+{
+	unsigned int tries = 1000;
+	int ret;
+
+	do {
+		ret = measure(self, &by_phys, cost);
+		if (ret || cost->window.first == first)
+			return ret;
+		ret = map_ours(self, P2PBUF_INTERCONNECT_PHYS, &cost->window);
+	} while (!ret && --tries);
+	return ret;
+}
+
 /*
  * An entry for 2 MiB in the place of an empty table costs a flush of its own, since the
  * IOMMU may have cached the way to the table. Where there is no table it does not.
@@ -382,7 +397,7 @@ TEST_F(flush, leftover_table)
 	EXPECT_EQ(self->rules.on_map + 1, cost.map.inside);
 	EXPECT_EQ(1, cost.unmap.inside);
 
-	ASSERT_EQ(0, measure(self, &by_phys, &cost));
+	ASSERT_EQ(0, measure_again_at(self, leftover.first, &cost));
 	ASSERT_EQ(leftover.first, cost.window.first);
 	EXPECT_EQ(self->rules.on_map, cost.map.inside);
 	EXPECT_EQ(1, cost.unmap.inside);
