@@ -24,56 +24,6 @@
 #define SIZE		TRAFFIC_SIZE
 #define LATE_SECONDS	"/sys/module/p2pbuf_exporter/parameters/late_seconds"
 
-static int reset_exporter(int exporter)
-{
-	struct p2pbuf_reset args = {};
-
-	return ioctl(exporter, P2PBUF_IOCTL_RESET, &args) ? -errno : 0;
-}
-
-static int set_memory(int exporter, bool on)
-{
-	struct p2pbuf_memory args = { .on = on };
-
-	return ioctl(exporter, P2PBUF_IOCTL_MEMORY, &args) ? -errno : 0;
-}
-
-/* The events, each from its beginning to its end. */
-
-static int by_ioctl(int exporter)
-{
-	return reset_exporter(exporter);
-}
-
-static int write_reset(const char *bdf)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
-	return write_file(path, "1");
-}
-
-static int by_sysfs(int exporter)
-{
-	(void)exporter;
-	return write_reset(exporter_bdf());
-}
-
-static int by_memory(int exporter)
-{
-	int ret = set_memory(exporter, false);
-
-	return ret ? ret : set_memory(exporter, true);
-}
-
-/* Down to the devices and up again after five seconds, without firmware. */
-static int by_suspend(int exporter)
-{
-	(void)exporter;
-	return write_file("/sys/power/pm_test", "devices") ?:
-	       write_file("/sys/power/state", "freeze");
-}
-
 FIXTURE(event)
 {
 	int exporter;
@@ -90,22 +40,27 @@ FIXTURE_VARIANT(event)
 
 FIXTURE_VARIANT_ADD(event, reset_ioctl)
 {
-	.happen = by_ioctl,
+	.happen = reset_by_ioctl,
 };
 
 FIXTURE_VARIANT_ADD(event, reset_sysfs)
 {
-	.happen = by_sysfs,
+	.happen = reset_by_sysfs,
 };
 
 FIXTURE_VARIANT_ADD(event, memory)
 {
-	.happen = by_memory,
+	.happen = memory_off_and_on,
 };
 
 FIXTURE_VARIANT_ADD(event, suspend)
 {
-	.happen = by_suspend,
+	.happen = suspend_and_resume,
+};
+
+FIXTURE_VARIANT_ADD(event, error)
+{
+	.happen = error_and_recovery,
 };
 
 FIXTURE_SETUP(event)
@@ -228,7 +183,7 @@ TEST_F_TIMEOUT(event, importer_is_reset, GUEST_TIMEOUT)
 	unsigned int i;
 	int ret;
 
-	if (variant->happen != by_sysfs)
+	if (variant->happen != reset_by_sysfs)
 		SKIP(return, "an event of the exporter");
 	if (!data_arrives())
 		SKIP(return, NO_DATA);
@@ -236,7 +191,7 @@ TEST_F_TIMEOUT(event, importer_is_reset, GUEST_TIMEOUT)
 	for (i = 0; i < 5; i++) {
 		while (traffic.done < 2 * i + 1)
 			usleep(10000);
-		EXPECT_EQ(0, write_reset(importer_bdf()));
+		EXPECT_EQ(0, reset_function(importer_bdf()));
 	}
 	ret = stop_traffic(&traffic);
 	EXPECT_TRUE(!ret || ret == -EAGAIN) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Functions that go and come back: orderly, by surprise, and by an error above them. With
+ * Functions that go and come back: orderly and by surprise. With
  * mappings by both interconnects and DMA in flight. Needs the kernel's own hotplug driver
  * for PCI Express, see selftests/cells.py.
  */
@@ -354,31 +354,6 @@ TEST_F_TIMEOUT(unplug, importer, GUEST_TIMEOUT)
 	EXPECT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
 
 	expect_return(_metadata, &importer, variant->come);
-}
-
-/* An error of the link above the exporter: the PCI core resets it. */
-TEST_F_TIMEOUT(unplug, error_above_the_exporter, GUEST_TIMEOUT)
-{
-	unsigned int i, tries;
-	int ret;
-
-	if (variant->go != sysfs_remove)
-		SKIP(return, "once is enough");
-	if (run_shell("dmesg | grep -q 'AER: enabled'"))
-		SKIP(return, "the kernel does not handle errors here");
-	start_dma(_metadata, self);
-	ASSERT_EQ(0, tell_qemu("pcie_aer_inject_error port0 DLP"));
-	for (i = 0; i < 2; i++) {
-		EXPECT_TRUE(was_refused(&self->traffic[i]));
-		ret = -ENODEV;
-		for (tries = 0; tries < PATIENCE * 10 && ret == -ENODEV; tries++) {
-			ret = map_handle(self->importer, self->handles[i]);
-			usleep(100000);
-		}
-		EXPECT_EQ(0, ret);
-	}
-	EXPECT_FALSE(raises_sigbus(self->cpu));
-	EXPECT_TRUE(data_moves(self->exporter, self->importer));
 }
 
 TEST_HARNESS_MAIN

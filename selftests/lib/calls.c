@@ -69,6 +69,20 @@ int export_simple(int exporter, uint64_t offset, uint64_t length)
 	return export_ranges(exporter, TEST_BAR, &range, 1, O_RDWR | O_CLOEXEC);
 }
 
+int reset_exporter(int exporter)
+{
+	struct p2pbuf_reset args = {};
+
+	return ioctl(exporter, P2PBUF_IOCTL_RESET, &args) ? -errno : 0;
+}
+
+int set_memory(int exporter, bool on)
+{
+	struct p2pbuf_memory args = { .on = on };
+
+	return ioctl(exporter, P2PBUF_IOCTL_MEMORY, &args) ? -errno : 0;
+}
+
 int import_buffer(int importer, int fd, unsigned int interconnect,
 		  unsigned int access, uint32_t *handle)
 {

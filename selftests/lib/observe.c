@@ -108,3 +108,20 @@ bool raises_sigbus(volatile uint8_t *byte)
 	sigaction(SIGBUS, &before, NULL);
 	return raised;
 }
+
+/* AMD's log names neither the function nor the address as QEMU models it. */
+bool faults_are_logged(void)
+{
+	return translates() && !iommu_is("amd");
+}
+
+/* Faults that the IOMMU's driver logged for an address. */
+int count_faults(uint64_t addr)
+{
+	const char *format = iommu_is("virtio") ? "fault from EP .* at %#llx " :
+						  "fault addr %#llx ";
+	char text[64];
+
+	snprintf(text, sizeof(text), format, (unsigned long long)addr);
+	return run_shell("exit $(dmesg | grep -c '%s')", text);
+}

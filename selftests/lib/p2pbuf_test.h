@@ -51,6 +51,16 @@ int set_memory_decoding(const char *bdf, bool on);
 int run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int reload_importer(unsigned int bits);
 
+/* events.c: what can happen to the exporter's function */
+int reset_by_ioctl(int exporter);
+int reset_function(const char *bdf);
+int reset_by_sysfs(int exporter);
+int memory_off_and_on(int exporter);
+int suspend_and_resume(int exporter);
+int error_and_recovery(int exporter);
+int unbind_and_bind(int exporter);
+int remove_and_rescan(int exporter);
+
 /* acs.c: the port above both functions, and whether it redirects */
 int common_port(char *port, size_t size);
 int set_redirect(const char *port, bool on);
@@ -62,6 +72,8 @@ int export_ranges(int exporter, unsigned int bar, const struct p2pbuf_range *ran
 int export_pages(int exporter, const unsigned int *pages, unsigned int nr);
 int export_repeated(int exporter, uint64_t length, unsigned int nr);
 int export_simple(int exporter, uint64_t offset, uint64_t length);
+int reset_exporter(int exporter);
+int set_memory(int exporter, bool on);
 int import_buffer(int importer, int fd, unsigned int interconnect,
 		  unsigned int access, uint32_t *handle);
 int import_flow(int importer, int fd, unsigned int interconnect, unsigned int flow,
@@ -178,6 +190,8 @@ int count_buffers(const char *exporter, int *attachments);
 int bar_resource(unsigned int bar, uint64_t *start, uint64_t *size);
 long unreclaimable_kib(void);
 void *before_hole(size_t length);
+bool faults_are_logged(void);
+int count_faults(uint64_t addr);
 bool raises_sigbus(volatile uint8_t *byte);
 
 #endif /* _P2PBUF_TEST_H */

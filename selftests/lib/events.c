@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What can happen to the exporter's function, each from its beginning to its end. 0, or
+ * -errno.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "p2pbuf_test.h"
+
+/* Of the guest's time, in seconds; the recovery of a link takes one. */
+#define PATIENCE	60
+
+int reset_by_ioctl(int exporter)
+{
+	return reset_exporter(exporter);
+}
+
+int reset_function(const char *bdf)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
+	return write_file(path, "1");
+}
+
+int reset_by_sysfs(int exporter)
+{
+	(void)exporter;
+	return reset_function(exporter_bdf());
+}
+
+int memory_off_and_on(int exporter)
+{
+	int ret = set_memory(exporter, false);
+
+	return ret ? ret : set_memory(exporter, true);
+}
+
+/* Down to the devices and up again after five seconds, without firmware. */
+int suspend_and_resume(int exporter)
+{
+	(void)exporter;
+	return write_file("/sys/power/pm_test", "devices") ?:
+	       write_file("/sys/power/state", "freeze");
+}
+
+static int count_recoveries(void)
+{
+	return run_shell("exit $(dmesg | grep -c 'AER: device recovery successful')");
+}
+
+/* An error of the link above: the PCI core resets what is below. */
+int error_and_recovery(int exporter)
+{
+	int ret, tries, before = count_recoveries();
+
+	(void)exporter;
+	ret = tell_qemu("pcie_aer_inject_error port0 DLP");
+	for (tries = 0; !ret && count_recoveries() == before; tries++) {
+		usleep(100000);
+		if (tries == 10 * PATIENCE)
+			ret = -ETIMEDOUT;
+	}
+	return ret;
+}
+
+int unbind_and_bind(int exporter)
+{
+	(void)exporter;
+	return unbind_driver(exporter_bdf()) ?:
+	       bind_driver(exporter_bdf(), "p2pbuf_exporter");
+}
+
+int remove_and_rescan(int exporter)
+{
+	(void)exporter;
+	return run_shell("echo 1 > /sys/bus/pci/devices/%s/remove", exporter_bdf()) ?:
+	       write_file("/sys/bus/pci/rescan", "1") ?:
+	       bind_driver(exporter_bdf(), "p2pbuf_exporter");
+}
