@@ -21,6 +21,11 @@
 #define DURING		0x22
 #define AFTER		0x33
 
+/* Between what is done and the late write. */
+#define LEAD_MS		4
+/* In seconds: the kernel's logs of faults are limited to ten in so many. */
+#define LOG_INTERVAL	6
+
 FIXTURE(access)
 {
 	int exporter;
@@ -30,6 +35,25 @@ FIXTURE(access)
 	uint8_t *memory;	/* what the DMABUF covers, as the CPU sees it */
 };
 
+static int open_memory(FIXTURE_DATA(access) *self)
+{
+	self->exporter = open_exporter();
+	if (self->exporter < 0)
+		return self->exporter;
+	self->fd = export_simple(self->exporter, 0, PAGE);
+	if (self->fd < 0)
+		return self->fd;
+	self->memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
+	return self->memory == MAP_FAILED ? -errno : 0;
+}
+
+static void close_memory(FIXTURE_DATA(access) *self)
+{
+	munmap(self->memory, PAGE);
+	close(self->fd);
+	close(self->exporter);
+}
+
 FIXTURE_SETUP(access)
 {
 	if (expected_route() != P2PBUF_ROUTE_IOVA)
@@ -38,23 +62,16 @@ FIXTURE_SETUP(access)
 	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
 	self->test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(self->test, 0);
-	self->exporter = open_exporter();
-	ASSERT_GE(self->exporter, 0);
 	self->importer = open_importer();
 	ASSERT_GE(self->importer, 0);
-	self->fd = export_simple(self->exporter, 0, PAGE);
-	ASSERT_GE(self->fd, 0);
-	self->memory = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
-	ASSERT_NE(MAP_FAILED, self->memory);
+	ASSERT_EQ(0, open_memory(self));
 	memset(self->memory, BEFORE, PAGE);
 }
 
 FIXTURE_TEARDOWN(access)
 {
-	munmap(self->memory, PAGE);
-	close(self->fd);
+	close_memory(self);
 	close(self->importer);
-	close(self->exporter);
 	close(self->test);
 }
 
@@ -86,10 +103,11 @@ static int import_and_map(FIXTURE_DATA(access) *self, int fd, unsigned int inter
 
 /*
  * A whole write, which proves the mapping and puts the translation into the IOTLB, and
- * another that is about to arrive. In lazy mode the kernel flushes what is queued within
+ * another that is about to arrive, @lead_ms later. In lazy mode the kernel flushes what is queued within
  * 10 ms, so the data have to arrive sooner after the unmap than that.
  */
-static int write_and_start_another(FIXTURE_DATA(access) *self, uint64_t addr)
+static int write_and_start_another(FIXTURE_DATA(access) *self, uint64_t addr,
+				   unsigned int lead_ms)
 {
 	int ret;
 
@@ -99,7 +117,7 @@ static int write_and_start_another(FIXTURE_DATA(access) *self, uint64_t addr)
 		ret = -EIO;
 	if (!ret)
 		ret = engine_start(self->test, addr, AFTER, PAGE);
-	usleep((ENGINE_MS - 4) * 1000);
+	usleep((ENGINE_MS - lead_ms) * 1000);
 	return ret;
 }
 
@@ -112,7 +130,7 @@ static void check_late_write(struct __test_metadata *_metadata,
 	ASSERT_EQ(0, import_and_map(self, self->fd, interconnect,
 				    P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &handle,
 				    &addr));
-	ASSERT_EQ(0, write_and_start_another(self, addr));
+	ASSERT_EQ(0, write_and_start_another(self, addr, LEAD_MS));
 	ASSERT_EQ(0, unmap_handle(self->importer, handle));
 	if (!engine_wait(self->test))
 		SKIP(return, "the write arrived before the unmap was done");
@@ -147,7 +165,7 @@ TEST_F(access, late_write_large)
 	ASSERT_EQ(0, import_and_map(self, self->fd, P2PBUF_INTERCONNECT_PHYS,
 				    P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &handle,
 				    &addr));
-	ASSERT_EQ(0, write_and_start_another(self, addr));
+	ASSERT_EQ(0, write_and_start_another(self, addr, LEAD_MS));
 	ASSERT_EQ(0, unmap_handle(self->importer, handle));
 	if (!engine_wait(self->test))
 		SKIP(return, "the write arrived before the unmap was done");
@@ -165,7 +183,7 @@ TEST_F(access, late_write_control)
 	ASSERT_EQ(0, import_and_map(self, self->fd, P2PBUF_INTERCONNECT_PHYS,
 				    P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &handle,
 				    &addr));
-	ASSERT_EQ(0, write_and_start_another(self, addr));
+	ASSERT_EQ(0, write_and_start_another(self, addr, LEAD_MS));
 	ASSERT_EQ(1, engine_wait(self->test));
 	EXPECT_EQ(PAGE, count_bytes(self->memory, AFTER));
 }
@@ -183,7 +201,7 @@ TEST_F(access, finding_dma_iova_destroy)
 	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
 	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_STRATEGY_MAP, &args));
 	ASSERT_EQ(0, args.result);
-	ASSERT_EQ(0, write_and_start_another(self, args.first));
+	ASSERT_EQ(0, write_and_start_another(self, args.first, LEAD_MS));
 	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_STRATEGY_UNMAP));
 	if (!engine_wait(self->test))
 		SKIP(return, "the write arrived before the unmap was done");
@@ -232,6 +250,101 @@ TEST_F(access, read_only_phys)
 TEST_F(access, read_only_sgt)
 {
 	check_read_only(_metadata, self, P2PBUF_INTERCONNECT_SGT);
+}
+
+/*
+ * What happens to the exporter's function: DMA from before it and DMA from after it.
+ */
+
+struct event {
+	const char *name;
+	int (*happen)(int exporter);
+};
+
+static const struct event events[] = {
+	{ "reset by ioctl", reset_by_ioctl },
+	{ "reset by sysfs", reset_by_sysfs },
+	{ "memory off and on", memory_off_and_on },
+	{ "suspend and resume", suspend_and_resume },
+	{ "error and recovery", error_and_recovery },
+	{ "unbind and bind", unbind_and_bind },
+	{ "remove and rescan", remove_and_rescan },
+};
+
+/*
+ * Map, let the event happen, and a write arrive @lead_ms after it began, or later. The
+ * memory is looked at through a new DMABUF, since the old one may be gone for good.
+ */
+static int write_into_event(FIXTURE_DATA(access) *self, unsigned int interconnect,
+			    const struct event *event, unsigned int lead_ms,
+			    uint64_t *addr)
+{
+	uint32_t handle;
+	int ret;
+
+	ret = import_and_map(self, self->fd, interconnect,
+			     P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &handle, addr);
+	if (!ret)
+		ret = write_and_start_another(self, *addr, lead_ms);
+	if (!ret)
+		ret = event->happen(self->exporter);
+	if (!ret)
+		ret = engine_wait(self->test) < 0 ? -EIO : 0;
+	close_memory(self);
+	return ret ? ret : open_memory(self);
+}
+
+/*
+ * How long it takes from the call to the moment when access goes is the event's affair;
+ * so the write comes later and later until it is too late.
+ */
+static void check_event(struct __test_metadata *_metadata, FIXTURE_DATA(access) *self,
+			unsigned int interconnect, const struct event *event)
+{
+	unsigned int lead_ms;
+	uint64_t addr;
+	int faults;
+
+	for (lead_ms = LEAD_MS; lead_ms < ENGINE_MS; lead_ms += LEAD_MS) {
+		ASSERT_EQ(0, write_into_event(self, interconnect, event, lead_ms, &addr));
+		if (count_bytes(self->memory, AFTER) != PAGE)
+			break;
+	}
+	EXPECT_EQ(PAGE, count_bytes(self->memory, DURING)) {
+		TH_LOG("%s: a write from before it arrived", event->name);
+	}
+
+	sleep(LOG_INTERVAL);
+	faults = count_faults(addr);
+	ASSERT_EQ(0, engine_write(self->test, addr, AFTER, PAGE));
+	EXPECT_EQ(PAGE, count_bytes(self->memory, DURING)) {
+		TH_LOG("%s: a write from after it arrived", event->name);
+	}
+	if (faults_are_logged())
+		EXPECT_EQ(faults + 1, count_faults(addr));
+}
+
+static void check_events(struct __test_metadata *_metadata, FIXTURE_DATA(access) *self,
+			 unsigned int interconnect)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(events); i++) {
+		/* Its driver does not set the device up again (drivers/iommu, 7.3.4). */
+		if (events[i].happen == suspend_and_resume && iommu_is("virtio"))
+			continue;
+		check_event(_metadata, self, interconnect, &events[i]);
+	}
+}
+
+TEST_F_TIMEOUT(access, events_phys, GUEST_TIMEOUT)
+{
+	check_events(_metadata, self, P2PBUF_INTERCONNECT_PHYS);
+}
+
+TEST_F_TIMEOUT(access, events_sgt, GUEST_TIMEOUT)
+{
+	check_events(_metadata, self, P2PBUF_INTERCONNECT_SGT);
 }
 
 TEST_HARNESS_MAIN
