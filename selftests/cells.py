@@ -36,9 +36,25 @@ INTEL = ["--iommu", "intel"]
 ACS_REDIRECT = ["--topology", "acs-redirect"]
 PASSTHROUGH = ["--iommu", "passthrough"]
 FORCE_BOUNCE = ["--append", "swiotlb=force"]
-# Have an I/O-port BAR, and the MSI-X table in a BAR.
-TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev",
-           "--qemu-arg=-device", "--qemu-arg=nvme,serial=p2pbuf"]
+# Has an I/O-port BAR.
+TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev"]
+
+
+def resettable(port, bus):
+    """Functions with resets that the usual exporter's has not, and, in a BAR,
+    the MSI-X table; each alone below a port, as a bus reset requires."""
+    return [word for slot, device in [
+        (8, "nvme,serial=p2pbuf,cmb_size_mb=16,legacy-cmb=on"),
+        (9, "e1000e,romfile=")]
+            for word in ["--qemu-arg=-device",
+                         f"--qemu-arg={port},id=slot{slot},bus={bus},"
+                         f"chassis={slot},slot={slot},addr={slot}",
+                         "--qemu-arg=-device",
+                         f"--qemu-arg={device},bus=slot{slot}"]]
+
+
+RESETTABLE = resettable("pcie-root-port", "pcie.0")
+RESETTABLE_IN_SWITCH = resettable("xio3130-downstream", "up")
 NATIVE_HOTPLUG = [
     "--qemu-arg=-global",
     "--qemu-arg=ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
@@ -55,15 +71,15 @@ DRM = ["--module", "vgem", "--module", "bochs", "--module", "virtio_gpu",
 BEYOND_4G = ["--memory", "6G"]
 
 CELLS = {
-    "switch/off": Cell(TESTDEV),
+    "switch/off": Cell(TESTDEV + RESETTABLE_IN_SWITCH),
     "switch/passthrough": Cell(PASSTHROUGH),
     "switch/off/64G": Cell(["--bar-size", "64G"]),
     "switch/off/unplug": Cell(NATIVE_HOTPLUG, UNPLUG_ONLY),
     "switch/off/swiotlb": Cell(FORCE_BOUNCE, BOUNCE_ONLY),
-    "host-bridge/off": Cell(HOST_BRIDGE),
+    "host-bridge/off": Cell(HOST_BRIDGE + RESETTABLE),
     "host-bridge/off/swiotlb": Cell(HOST_BRIDGE + FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH),
-    "host-bridge/intel": Cell(HOST_BRIDGE + INTEL),
+    "host-bridge/intel": Cell(HOST_BRIDGE + INTEL + RESETTABLE),
     "host-bridge/intel/strict": Cell(HOST_BRIDGE + INTEL
                                      + ["--invalidation", "strict"]
                                      + SECOND_IMPORTER),

@@ -110,7 +110,7 @@ struct conform {
 const char *nonconformity(const struct conform *conform);
 
 /* traffic.c: DMA that goes on while something happens */
-#define TRAFFIC_SIZE	(8 * PAGE)
+#define TRAFFIC_SIZE	(2 * PAGE)
 
 struct traffic {
 	pthread_t thread;
