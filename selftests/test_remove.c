@@ -387,6 +387,63 @@ TEST_F(remove, modules_in_either_order)
 	EXPECT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
 }
 
+/*
+ * What another driver uses is never exported: a function has one driver, and a BAR that
+ * somebody has claimed keeps ours from binding.
+ */
+
+static int bind_exporter_to(const char *bdf)
+{
+	return write_file("/sys/bus/pci/drivers/p2pbuf_exporter/bind", "%s", bdf);
+}
+
+static int override_driver(const char *bdf, const char *driver)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver_override", bdf);
+	return write_file(path, "%s\n", driver);
+}
+
+static bool is_exporter_node(const char *bdf)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/dev/p2pbuf/exporter/%s", bdf);
+	return !access(path, F_OK);
+}
+
+TEST(function_of_another_driver)
+{
+	ASSERT_EQ(0, override_driver(importer_bdf(), "p2pbuf_exporter"));
+	EXPECT_EQ(-EBUSY, bind_exporter_to(importer_bdf()));
+	EXPECT_FALSE(is_exporter_node(importer_bdf()));
+	ASSERT_EQ(0, override_driver(importer_bdf(), ""));
+	EXPECT_TRUE(is_bound(importer_bdf()));
+}
+
+TEST(bar_of_another_driver)
+{
+	struct p2pbuf_test_claim claim = { .bar = TEST_BAR };
+	int test;
+
+	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
+	test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(test, 0);
+	strncpy(claim.client, exporter_bdf(), sizeof(claim.client) - 1);
+
+	/* Bound, it is ours alone. */
+	EXPECT_EQ(-1, ioctl(test, P2PBUF_TEST_CLAIM, &claim));
+	EXPECT_EQ(EBUSY, errno);
+
+	ASSERT_EQ(0, unbind_driver(exporter_bdf()));
+	ASSERT_EQ(0, ioctl(test, P2PBUF_TEST_CLAIM, &claim));
+	EXPECT_EQ(-EBUSY, bind_exporter_to(exporter_bdf()));
+	EXPECT_FALSE(is_exporter_node(exporter_bdf()));
+	close(test);
+	EXPECT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
+}
+
 /* With an I/O-port BAR, where the rig put one (pci-testdev): see cells. */
 TEST(io_port_bar)
 {

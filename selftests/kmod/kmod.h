@@ -40,6 +40,8 @@ struct engine {
  * @other: what is mapped by another strategy than ours, or NULL
  * @engine: past its driver
  * @fence: that has not signalled, or NULL
+ * @claimed: function of the BAR that is claimed until close, or NULL
+ * @claimed_bar: that BAR
  *
  * The test makes one call at a time.
  */
@@ -51,6 +53,8 @@ struct holder {
 	struct other_mapping *other;
 	struct engine engine;
 	struct dma_fence *fence;
+	struct pci_dev *claimed;
+	unsigned int claimed_bar;
 };
 
 /* target.c */
@@ -89,6 +93,8 @@ int test_ranges(struct p2pbuf_test_ranges *args);
 int test_walk(struct p2pbuf_test_walk *args);
 int test_hold(struct holder *holder, struct p2pbuf_test_hold *args);
 int test_drop(struct holder *holder);
+int test_claim(struct holder *holder, struct p2pbuf_test_claim *args);
+void test_unclaim(struct holder *holder);
 int test_fence(struct holder *holder, s32 *fd);
 int test_signal(struct holder *holder);
 int test_move(const struct p2pbuf_test_move *args);

@@ -60,6 +60,8 @@ static int dispatch(struct holder *holder, unsigned int cmd, void *args)
 	case P2PBUF_TEST_PINS:
 		*(u32 *)args = atomic_read(&nr_pins);
 		return 0;
+	case P2PBUF_TEST_CLAIM:
+		return test_claim(holder, args);
 	default:
 		return -ENOTTY;
 	}
@@ -95,6 +97,7 @@ static int test_close(struct inode *inode, struct file *file)
 	test_signal(holder);
 	test_strategy_unmap(holder);
 	engine_release(&holder->engine);
+	test_unclaim(holder);
 	kfree(holder);
 	return 0;
 }

@@ -299,4 +299,13 @@ struct p2pbuf_test_export {
 #define P2PBUF_TEST_PINS \
 	_IOR(P2PBUF_TEST_BASE, 36, __u32)
 
+/* Claim a BAR until close. */
+struct p2pbuf_test_claim {
+	char client[P2PBUF_TEST_NAME];
+	__u32 bar;
+};
+
+#define P2PBUF_TEST_CLAIM \
+	_IOW(P2PBUF_TEST_BASE, 37, struct p2pbuf_test_claim)
+
 #endif /* _P2PBUF_TEST_IOCTL_H */
