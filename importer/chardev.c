@@ -177,6 +177,12 @@ static long ioctl_release(struct importer_file *ifile, void __user *arg, size_t 
 	return 0;
 }
 
+/* Physical addresses are for those who may know them anyway. */
+static bool may_see_addresses(void)
+{
+	return capable(CAP_SYS_ADMIN);
+}
+
 static long ioctl_query(struct importer_file *ifile, void __user *arg, size_t size)
 {
 	struct p2pbuf_attachment *att __free(attachment_put) = NULL;
@@ -197,6 +203,8 @@ static long ioctl_query(struct importer_file *ifile, void __user *arg, size_t si
 		return -ENOENT;
 
 	args.capacity = args.segments ? min(args.capacity, QUERY_SEGMENTS) : 0;
+	if (args.capacity && !may_see_addresses())
+		return -EPERM;
 	segs = kvmalloc_array(args.capacity, sizeof(*segs), GFP_KERNEL_ACCOUNT);
 	if (!segs)
 		return -ENOMEM;
@@ -302,12 +310,6 @@ static long ioctl_transfer(struct importer_file *ifile, void __user *arg, size_t
 	return ret;
 }
 
-/* Physical addresses are for those who may know them anyway. */
-static bool may_audit(void)
-{
-	return capable(CAP_SYS_ADMIN);
-}
-
 static long ioctl_audit(struct importer_file *ifile, void __user *arg, size_t size)
 {
 	struct p2pbuf_attachment *att __free(attachment_put) = NULL;
@@ -320,7 +322,7 @@ static long ioctl_audit(struct importer_file *ifile, void __user *arg, size_t si
 	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
 	if (ret)
 		return ret;
-	if (!may_audit())
+	if (!may_see_addresses())
 		return -EPERM;
 	if (args.flags || args.reserved || !args.capacity)
 		return -EINVAL;
@@ -353,7 +355,7 @@ static long ioctl_verdict(struct importer_file *ifile, void __user *arg, size_t 
 	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
 	if (ret)
 		return ret;
-	if (!may_audit())
+	if (!may_see_addresses())
 		return -EPERM;
 	if (args.flags)
 		return -EINVAL;

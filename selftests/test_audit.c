@@ -239,6 +239,8 @@ TEST_F(audit, errors)
 TEST_F(audit, unprivileged)
 {
 	struct p2pbuf_verdict verdict;
+	struct p2pbuf_segment segment;
+	struct p2pbuf_query query;
 	struct p2pbuf_place place;
 	uint64_t offset = 0;
 	int status;
@@ -250,6 +252,10 @@ TEST_F(audit, unprivileged)
 		if (setuid(NOBODY) ||
 		    verdict_of(self->importer, self->handle, &verdict) != -EPERM)
 			_exit(1);
+		if (query_handle(self->importer, self->handle, &query, NULL, 0) ||
+		    query_handle(self->importer, self->handle, &query, &segment,
+				 1) != -EPERM)
+			_exit(2);
 		_exit(audit_handle(self->importer, self->handle, &offset, &place, 1) !=
 		      -EPERM);
 	}

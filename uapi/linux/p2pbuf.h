@@ -424,8 +424,9 @@ struct p2pbuf_query {
  * that no query has reported, and POLLHUP once the importer's function is gone. Neither
  * says that a map succeeds; P2PBUF_IOCTL_MAP does.
  *
- * Errors: EINVAL (@reserved is not zero), ENOENT (no such handle), EFAULT (@segments is
- * not writable).
+ * Errors: EINVAL (@reserved is not zero), ENOENT (no such handle), EPERM (segments are
+ * asked for without CAP_SYS_ADMIN: their addresses can be physical ones), EFAULT (@segments
+ * is not writable).
  */
 #define P2PBUF_IOCTL_QUERY \
 	_IOWR(P2PBUF_IOCTL_BASE, 0x44, struct p2pbuf_query)
