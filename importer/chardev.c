@@ -302,8 +302,8 @@ static long ioctl_transfer(struct importer_file *ifile, void __user *arg, size_t
 		return ret;
 
 	job = p2pbuf_job_create(src, dst, &args);
-	if (!job)
-		return -ENOMEM;
+	if (IS_ERR(job))
+		return PTR_ERR(job);
 	ret = start_transfer(job, &args, arg, size);
 	if (ret)
 		p2pbuf_job_free(job);

@@ -56,6 +56,7 @@ struct edu {
  * @maps: held for reading while anything is mapped or unmapped for the function, and
  *	for writing while addresses of others are looked up in its IOMMU domain. Taken
  *	after a reservation lock.
+ * @nr_chunks: of all transfers that are not over
  * @events: woken when an exporter invalidates, and when the driver unbinds
  * @misc: the node
  */
@@ -66,6 +67,7 @@ struct p2pbuf_importer {
 	bool bound;
 	struct list_head imports;
 	struct rw_semaphore maps; /* see above */
+	atomic_t nr_chunks;
 	wait_queue_head_t events;
 	struct miscdevice misc;
 };
@@ -150,6 +152,8 @@ struct p2pbuf_dma {
  * @dst_offset: into @dst
  * @length: in bytes
  * @flags: zero or P2PBUF_COPY_NO_READBACK
+ * @importer: of both; a reference is held
+ * @nr_chunks: its part of @importer's
  * @fence: signals when it is over; a reference is held
  * @src_dep: signals when @src may be read; a reference is held. NULL if it may, or if
  *	@dst_dep says so.
@@ -167,6 +171,8 @@ struct p2pbuf_job {
 	u64 dst_offset;
 	u64 length;
 	u32 flags;
+	struct p2pbuf_importer *importer;
+	unsigned int nr_chunks;
 	struct dma_fence *fence;
 	struct dma_fence *src_dep;
 	struct dma_fence *dst_dep;

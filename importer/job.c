@@ -83,6 +83,35 @@ static void drop_mapping(struct p2pbuf_attachment *att)
 	p2pbuf_attachment_put(att);
 }
 
+static u64 nr_pages(u64 offset, u64 length)
+{
+	return (offset + length - 1) / EDU_CHUNK - offset / EDU_CHUNK + 1;
+}
+
+/*
+ * Who closes a file or takes memory away waits for what is queued, so that is limited.
+ * Of two pages that end together only one counts.
+ */
+static int reserve_chunks(struct p2pbuf_job *job)
+{
+	unsigned int nr = nr_pages(job->src_offset, job->length) +
+			  nr_pages(job->dst_offset, job->length) - 1;
+	atomic_t *under_way = &job->importer->nr_chunks;
+
+	if (atomic_add_return(nr, under_way) > P2PBUF_TRANSFER_CHUNKS) {
+		atomic_sub(nr, under_way);
+		return -EBUSY;
+	}
+	job->nr_chunks = nr;
+	return 0;
+}
+
+static void release_chunks(struct p2pbuf_job *job)
+{
+	atomic_sub(job->nr_chunks, &job->importer->nr_chunks);
+	job->nr_chunks = 0;
+}
+
 static void run_job(struct work_struct *work)
 {
 	struct p2pbuf_job *job = container_of(work, struct p2pbuf_job, work);
@@ -92,6 +121,8 @@ static void run_job(struct work_struct *work)
 	ret = move_all(job);
 	if (ret)
 		dma_fence_set_error(job->fence, ret);
+	/* Who waited for the fence may start as much again. */
+	release_chunks(job);
 	dma_fence_signal(job->fence);
 	dma_fence_end_signalling(cookie);
 
@@ -134,17 +165,18 @@ static void wait_for(struct p2pbuf_job *job, struct dma_fence *fence,
  * @args: checked
  *
  * Context: may sleep.
- * Return: the job, or NULL.
+ * Return: the job, or ERR_PTR: -ENOMEM, -EBUSY (too much is under way).
  */
 struct p2pbuf_job *p2pbuf_job_create(struct p2pbuf_attachment *src,
 				     struct p2pbuf_attachment *dst,
 				     const struct p2pbuf_transfer *args)
 {
 	struct p2pbuf_job *job;
+	int ret;
 
 	job = kzalloc_obj(*job, GFP_KERNEL_ACCOUNT);
 	if (!job)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	job->src = src;
 	job->dst = dst;
 	job->src_offset = args->src_offset;
@@ -153,11 +185,17 @@ struct p2pbuf_job *p2pbuf_job_create(struct p2pbuf_attachment *src,
 	job->flags = args->flags;
 	atomic_set(&job->nr_pending, 1);
 	INIT_WORK(&job->work, run_job);
-	job->fence = p2pbuf_fence_create();
-	if (job->fence)
+	kref_get(&src->importer->kref);
+	job->importer = src->importer;
+	ret = reserve_chunks(job);
+	if (!ret) {
+		job->fence = p2pbuf_fence_create();
+		ret = job->fence ? 0 : -ENOMEM;
+	}
+	if (!ret)
 		return job;
-	kfree(job);
-	return NULL;
+	p2pbuf_job_free(job);
+	return ERR_PTR(ret);
 }
 
 /**
@@ -169,6 +207,8 @@ void p2pbuf_job_free(struct p2pbuf_job *job)
 	dma_fence_put(job->src_dep);
 	dma_fence_put(job->dst_dep);
 	dma_fence_put(job->fence);
+	release_chunks(job);
+	p2pbuf_importer_put(job->importer);
 	kfree(job);
 }
 

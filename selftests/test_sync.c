@@ -327,6 +327,36 @@ TEST_F_TIMEOUT(sync, longest, GUEST_TIMEOUT)
 	drop_buffer(&to);
 }
 
+/* What is queued is limited by its chunks: here, one and two each. */
+TEST_F_TIMEOUT(sync, queue_is_limited, GUEST_TIMEOUT)
+{
+	int fences[P2PBUF_TRANSFER_CHUNKS - 1];
+	int test, gate, i;
+
+	test = close_gate(self->a.fd, DMA_BUF_SYNC_WRITE, &gate);
+	ASSERT_LE(0, test);
+	for (i = 0; i < ARRAY_SIZE(fences); i++) {
+		fences[i] = transfer_buffer(self->importer, self->a.handle, 0,
+					    self->b.handle, 0, 1);
+		ASSERT_LE(0, fences[i]);
+	}
+	EXPECT_EQ(-EBUSY, transfer_buffer(self->importer, self->a.handle, 1,
+					  self->b.handle, 0, PAGE));
+	close(fences[0]);
+	fences[0] = transfer_buffer(self->importer, self->a.handle, 0, self->b.handle, 0,
+				    PAGE);
+	EXPECT_LE(0, fences[0]);
+	EXPECT_EQ(-EBUSY, transfer_buffer(self->importer, self->a.handle, 0,
+					  self->b.handle, 0, 1));
+
+	ASSERT_EQ(0, open_gate(test, gate));
+	EXPECT_EQ(1, wait_fence(fences[0]));
+	EXPECT_EQ(1, wait_fence(transfer_buffer(self->importer, self->a.handle, 0,
+						self->b.handle, 0, 2 * PAGE)));
+	for (i = 1; i < ARRAY_SIZE(fences); i++)
+		EXPECT_EQ(1, wait_fence(fences[i]));
+}
+
 TEST_F_TIMEOUT(sync, no_readback, GUEST_TIMEOUT)
 {
 	struct p2pbuf_transfer args = {

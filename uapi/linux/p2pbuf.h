@@ -491,7 +491,9 @@ struct p2pbuf_copy {
 	_IOWR(P2PBUF_IOCTL_BASE, 0x45, struct p2pbuf_copy)
 
 /* The most bytes that one P2PBUF_IOCTL_TRANSFER moves: a fence has to signal soon. */
-#define P2PBUF_TRANSFER_MAX	0x40000
+#define P2PBUF_TRANSFER_MAX	0x20000
+/* The most chunks that all transfers of one importer which are not over have left. */
+#define P2PBUF_TRANSFER_CHUNKS	128
 
 /**
  * struct p2pbuf_transfer - argument of P2PBUF_IOCTL_TRANSFER
@@ -536,7 +538,9 @@ struct p2pbuf_transfer {
  * invalidated a mapping), EACCES (@src not for reading, or @dst not for writing),
  * ENODATA (@length is zero), EMSGSIZE (@length is above P2PBUF_TRANSFER_MAX),
  * EOVERFLOW (an offset plus @length overflows), ERANGE (the end is beyond a DMABUF's
- * size), EMFILE (no file descriptor left), and where P2PBUF_FLOW_MOVABLE maps anew, what
+ * size), EBUSY (with those of the transfers that are not over it would be more than
+ * P2PBUF_TRANSFER_CHUNKS; a chunk ends where a page of @src or of @dst does), EMFILE (no
+ * file descriptor left), and where P2PBUF_FLOW_MOVABLE maps anew, what
  * the exporter's map returns.
  */
 #define P2PBUF_IOCTL_TRANSFER \
