@@ -60,23 +60,12 @@ FIXTURE_SETUP(remove)
 				   &self->handle));
 }
 
-static int is_bound(const char *bdf)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", bdf);
-	return !access(path, F_OK);
-}
-
 FIXTURE_TEARDOWN(remove)
 {
 	close(self->fd);
 	close(self->importer);
 	close(self->exporter);
-	if (!is_bound(exporter_bdf()))
-		EXPECT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
-	if (!is_bound(importer_bdf()))
-		EXPECT_EQ(0, bind_driver(importer_bdf(), "p2pbuf_importer"));
+	EXPECT_EQ(0, bind_both());
 }
 
 /* All that a DMABUF of a function that is gone still answers. */

@@ -171,14 +171,6 @@ FIXTURE_SETUP(sync)
 	fill(&self->c, OTHER);
 }
 
-static bool is_bound(const char *bdf)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", bdf);
-	return !access(path, F_OK);
-}
-
 FIXTURE_TEARDOWN(sync)
 {
 	close(self->importer);
@@ -186,10 +178,7 @@ FIXTURE_TEARDOWN(sync)
 	drop_buffer(&self->b);
 	drop_buffer(&self->c);
 	close(self->exporter);
-	if (!is_bound(exporter_bdf()))
-		EXPECT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
-	if (!is_bound(importer_bdf()))
-		EXPECT_EQ(0, bind_driver(importer_bdf(), "p2pbuf_importer"));
+	EXPECT_EQ(0, bind_both());
 }
 
 static int transfer(FIXTURE_DATA(sync) *self, struct buffer *src, struct buffer *dst)

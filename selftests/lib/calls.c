@@ -71,16 +71,16 @@ int export_simple(int exporter, uint64_t offset, uint64_t length)
 
 int reset_exporter(int exporter)
 {
-	struct p2pbuf_reset args = {};
+	struct p2pbuf_reset args = { };
 
-	return ioctl(exporter, P2PBUF_IOCTL_RESET, &args) ? -errno : 0;
+	return call(exporter, P2PBUF_IOCTL_RESET, &args);
 }
 
 int set_memory(int exporter, bool on)
 {
 	struct p2pbuf_memory args = { .on = on };
 
-	return ioctl(exporter, P2PBUF_IOCTL_MEMORY, &args) ? -errno : 0;
+	return call(exporter, P2PBUF_IOCTL_MEMORY, &args);
 }
 
 int import_buffer(int importer, int fd, unsigned int interconnect,

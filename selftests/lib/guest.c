@@ -200,6 +200,21 @@ int bind_driver(const char *bdf, const char *driver)
 	return access(path, F_OK) ? -errno : 0;
 }
 
+static int bind_unbound(const char *bdf, const char *driver)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", bdf);
+	return access(path, F_OK) ? bind_driver(bdf, driver) : 0;
+}
+
+/* As the guest was started, if a test has unbound them. */
+int bind_both(void)
+{
+	return bind_unbound(exporter_bdf(), "p2pbuf_exporter") ?:
+	       bind_unbound(importer_bdf(), "p2pbuf_importer");
+}
+
 /* Behind the driver's back, through configuration space. */
 int set_memory_decoding(const char *bdf, bool on)
 {

@@ -47,6 +47,7 @@ int write_file(const char *path, const char *format, ...)
 int read_file(const char *path, char *buf, size_t size);
 int bind_driver(const char *bdf, const char *driver);
 int unbind_driver(const char *bdf);
+int bind_both(void);
 int set_memory_decoding(const char *bdf, bool on);
 int run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int reload_importer(unsigned int bits);
