@@ -195,4 +195,20 @@ bool faults_are_logged(void);
 int count_faults(uint64_t addr);
 bool raises_sigbus(volatile uint8_t *byte);
 
+/* Seconds of the guest's time until what should have ended counts as hung. */
+#define HUNG_SECONDS	20
+
+/* held.c: memory whose fault lasts */
+struct held {
+	int uffd;
+	uint8_t *page;
+	bool writes;		/* reads go through */
+	uint8_t content[PAGE];
+};
+
+int hold_page(struct held *held, bool writes, const void *content, size_t size);
+int wait_for_fault(const struct held *held);
+int let_fault_go(const struct held *held);
+void drop_page(struct held *held);
+
 #endif /* _P2PBUF_TEST_H */
