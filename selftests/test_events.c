@@ -21,7 +21,7 @@
 #include "../kmod/p2pbuf_test_ioctl.h"
 
 #define READ_WRITE	(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)
-#define SIZE		TRAFFIC_SIZE
+#define SIZE		(8 * PAGE)
 #define LATE_SECONDS	"/sys/module/p2pbuf_exporter/parameters/late_seconds"
 
 FIXTURE(event)
@@ -56,6 +56,11 @@ FIXTURE_VARIANT_ADD(event, memory)
 FIXTURE_VARIANT_ADD(event, suspend)
 {
 	.happen = suspend_and_resume,
+};
+
+FIXTURE_VARIANT_ADD(event, hibernate)
+{
+	.happen = hibernate_and_resume,
 };
 
 FIXTURE_VARIANT_ADD(event, error)
@@ -371,8 +376,8 @@ TEST(late_importer_is_named)
 
 static int count_named_fences(void)
 {
-	return run_shell("exit $(dmesg | grep -c 'waiting for a fence of %s (%s) on a DMABUF of %lu bytes')",
-			 "p2pbuf_test", "p2pbuf_test", 5 * PAGE);
+	return run_shell("exit $(dmesg | grep -c '%s p2pbuf_test (p2pbuf_test) %s %lu bytes')",
+			 "waiting for a fence of", "on a DMABUF of", 5 * PAGE);
 }
 
 TEST(late_fence_is_named)

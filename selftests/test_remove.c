@@ -408,7 +408,7 @@ TEST(function_of_another_driver)
 	EXPECT_EQ(-EBUSY, bind_exporter_to(importer_bdf()));
 	EXPECT_FALSE(is_exporter_node(importer_bdf()));
 	ASSERT_EQ(0, override_driver(importer_bdf(), ""));
-	EXPECT_TRUE(is_bound(importer_bdf()));
+	EXPECT_TRUE(has_driver(importer_bdf()));
 }
 
 TEST(bar_of_another_driver)

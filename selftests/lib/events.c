@@ -38,12 +38,27 @@ int memory_off_and_on(int exporter)
 	return ret ? ret : set_memory(exporter, true);
 }
 
-/* Down to the devices and up again after five seconds, without firmware. */
+/* Down to the devices and up again at once, without firmware. */
+static int sleep_and_wake(const char *module, const char *state)
+{
+	char delay[128];
+
+	snprintf(delay, sizeof(delay), "/sys/module/%s/parameters/pm_test_delay", module);
+	return write_file(delay, "0") ?: write_file("/sys/power/pm_test", "devices") ?:
+	       write_file("/sys/power/state", "%s", state);
+}
+
 int suspend_and_resume(int exporter)
 {
 	(void)exporter;
-	return write_file("/sys/power/pm_test", "devices") ?:
-	       write_file("/sys/power/state", "freeze");
+	return sleep_and_wake("suspend", "freeze");
+}
+
+/* As far as the image, which is not written. */
+int hibernate_and_resume(int exporter)
+{
+	(void)exporter;
+	return sleep_and_wake("hibernate", "disk");
 }
 
 static int count_recoveries(void)

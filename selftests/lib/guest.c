@@ -200,12 +200,17 @@ int bind_driver(const char *bdf, const char *driver)
 	return access(path, F_OK) ? -errno : 0;
 }
 
-static int bind_unbound(const char *bdf, const char *driver)
+bool has_driver(const char *bdf)
 {
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/driver", bdf);
-	return access(path, F_OK) ? bind_driver(bdf, driver) : 0;
+	return !access(path, F_OK);
+}
+
+static int bind_unbound(const char *bdf, const char *driver)
+{
+	return has_driver(bdf) ? 0 : bind_driver(bdf, driver);
 }
 
 /* As the guest was started, if a test has unbound them. */

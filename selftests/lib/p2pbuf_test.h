@@ -47,6 +47,7 @@ int write_file(const char *path, const char *format, ...)
 int read_file(const char *path, char *buf, size_t size);
 int bind_driver(const char *bdf, const char *driver);
 int unbind_driver(const char *bdf);
+bool has_driver(const char *bdf);
 int bind_both(void);
 int set_memory_decoding(const char *bdf, bool on);
 int run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -58,6 +59,7 @@ int reset_function(const char *bdf);
 int reset_by_sysfs(int exporter);
 int memory_off_and_on(int exporter);
 int suspend_and_resume(int exporter);
+int hibernate_and_resume(int exporter);
 int error_and_recovery(int exporter);
 int unbind_and_bind(int exporter);
 int remove_and_rescan(int exporter);
