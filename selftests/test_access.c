@@ -103,8 +103,8 @@ static int import_and_map(FIXTURE_DATA(access) *self, int fd, unsigned int inter
 
 /*
  * A whole write, which proves the mapping and puts the translation into the IOTLB, and
- * another that is about to arrive, @lead_ms later. In lazy mode the kernel flushes what is queued within
- * 10 ms, so the data have to arrive sooner after the unmap than that.
+ * another that is about to arrive, @lead_ms later. In lazy mode the kernel flushes what
+ * is queued within 10 ms, so the data have to arrive sooner after the unmap than that.
  */
 static int write_and_start_another(FIXTURE_DATA(access) *self, uint64_t addr,
 				   unsigned int lead_ms)
