@@ -10,6 +10,7 @@
 #include <linux/cleanup.h>
 #include <linux/pci.h>
 #include <linux/pm.h>
+#include <linux/pm_runtime.h>
 
 #include "exporter.h"
 
@@ -80,15 +81,26 @@ const struct dev_pm_ops p2pbuf_exporter_pm_ops = {
 	SYSTEM_SLEEP_PM_OPS(suspend, resume)
 };
 
-/* The device lock of a function that is bound. */
-static int lock_bound(struct p2pbuf_exporter *exp)
+/*
+ * The device lock of a function that is bound, which is awake until end_event(): a runtime
+ * suspend would save, and restore later, what the event makes of configuration space.
+ */
+static int begin_event(struct p2pbuf_exporter *exp)
 {
 	if (device_lock_interruptible(exp->dev))
 		return -EINTR;
-	if (!(exp->losses & P2PBUF_LOSS_REMOVED))
-		return 0;
+	if (exp->losses & P2PBUF_LOSS_REMOVED) {
+		device_unlock(exp->dev);
+		return -ENODEV;
+	}
+	pm_runtime_get_sync(exp->dev);
+	return 0;
+}
+
+static void end_event(struct p2pbuf_exporter *exp)
+{
+	pm_runtime_put(exp->dev);
 	device_unlock(exp->dev);
-	return -ENODEV;
 }
 
 /**
@@ -103,11 +115,11 @@ int p2pbuf_exporter_reset(struct p2pbuf_exporter *exp)
 {
 	int ret;
 
-	ret = lock_bound(exp);
+	ret = begin_event(exp);
 	if (ret)
 		return ret;
 	ret = pci_reset_function_locked(exp->pdev);
-	device_unlock(exp->dev);
+	end_event(exp);
 	return ret == -ENOTTY ? -EOPNOTSUPP : ret;
 }
 
@@ -135,7 +147,7 @@ int p2pbuf_exporter_set_memory(struct p2pbuf_exporter *exp, bool on)
 {
 	int ret;
 
-	ret = lock_bound(exp);
+	ret = begin_event(exp);
 	if (ret)
 		return ret;
 	if (on) {
@@ -145,6 +157,6 @@ int p2pbuf_exporter_set_memory(struct p2pbuf_exporter *exp, bool on)
 		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_MEMORY_OFF);
 		write_memory_bit(exp->pdev, false);
 	}
-	device_unlock(exp->dev);
+	end_event(exp);
 	return 0;
 }

@@ -491,4 +491,46 @@ TEST(users_keep_the_function_awake)
 	close(exporter);
 }
 
+static void *reset_in_thread(void *arg)
+{
+	return (void *)(long)reset_exporter(*(int *)arg);
+}
+
+/*
+ * The function may suspend once the last user has gone, but not while it is being reset:
+ * what is saved then would be restored afterwards. A reset takes some 0.05 s.
+ */
+TEST(no_suspend_during_reset)
+{
+	int exporter = open_exporter(), fd;
+	unsigned int delay;
+	pthread_t thread;
+	uint8_t *cpu;
+	void *ret;
+
+	ASSERT_GE(exporter, 0);
+	fd = export_simple(exporter, 0, PAGE);
+	ASSERT_GE(fd, 0);
+	ASSERT_EQ(0, set_power_control("auto"));
+	for (delay = 0; delay < 100000; delay += 5000) {
+		cpu = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		ASSERT_NE(MAP_FAILED, cpu);
+		ASSERT_EQ(0, pthread_create(&thread, NULL, reset_in_thread, &exporter));
+		usleep(delay);
+		munmap(cpu, PAGE);
+		ASSERT_EQ(0, pthread_join(thread, &ret));
+		EXPECT_EQ(NULL, ret);
+		EXPECT_TRUE(suspends());
+
+		cpu = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		ASSERT_NE(MAP_FAILED, cpu);
+		*(volatile uint8_t *)cpu = delay / 5000;
+		EXPECT_EQ(delay / 5000, *(volatile uint8_t *)cpu);
+		munmap(cpu, PAGE);
+	}
+	EXPECT_EQ(0, set_power_control("on"));
+	close(fd);
+	close(exporter);
+}
+
 TEST_HARNESS_MAIN
