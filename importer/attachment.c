@@ -654,7 +654,6 @@ int p2pbuf_attachment_query(struct p2pbuf_attachment *att, struct p2pbuf_query *
 		       (att->stale ? P2PBUF_STATE_STALE : 0);
 	query->nr_events = atomic_read(&att->nr_events);
 	dma_resv_unlock(att->dmabuf->resv);
-	atomic_set(&att->nr_seen, query->nr_events);
 
 	if (query->state & P2PBUF_STATE_MAPPED) {
 		if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
@@ -674,4 +673,19 @@ int p2pbuf_attachment_query(struct p2pbuf_attachment *att, struct p2pbuf_query *
 	query->size = att->size;
 	query->capacity = filled;
 	return 0;
+}
+
+/**
+ * p2pbuf_attachment_told - the user knows of events
+ * @att: the attachment
+ * @nr_events: how many, as of p2pbuf_attachment_query()
+ *
+ * Context: may sleep.
+ */
+void p2pbuf_attachment_told(struct p2pbuf_attachment *att, u32 nr_events)
+{
+	guard(mutex)(&att->lock);
+	/* A query that began later may have ended earlier. */
+	if ((s32)(nr_events - atomic_read(&att->nr_seen)) > 0)
+		atomic_set(&att->nr_seen, nr_events);
 }

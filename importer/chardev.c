@@ -215,7 +215,10 @@ static long ioctl_query(struct importer_file *ifile, void __user *arg, size_t si
 	if (copy_to_user(u64_to_user_ptr(args.segments), segs,
 			 array_size(args.capacity, sizeof(*segs))))
 		return -EFAULT;
-	return copy_struct_to_user(arg, size, &args, sizeof(args), NULL);
+	ret = copy_struct_to_user(arg, size, &args, sizeof(args), NULL);
+	if (!ret)
+		p2pbuf_attachment_told(att, args.nr_events);
+	return ret;
 }
 
 static long ioctl_copy(struct importer_file *ifile, void __user *arg, size_t size)

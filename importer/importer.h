@@ -102,7 +102,7 @@ struct p2pbuf_importer {
  * @nr_jobs: transfers that use the mapping. Incremented under @lock and the reservation
  *	lock; waited for under @lock by every unmap, with wait_var_event().
  * @nr_events: calls of invalidate_mappings
- * @nr_seen: of these, how many the last query has told
+ * @nr_seen: of these, how many a query has told; changed under @lock
  * @unmap_work: answers invalidate_mappings, which must not take @lock
  */
 struct p2pbuf_attachment {
@@ -233,6 +233,7 @@ dma_addr_t p2pbuf_attachment_find(struct p2pbuf_attachment *att, u64 offset,
 				  u64 *run);
 int p2pbuf_attachment_query(struct p2pbuf_attachment *att, struct p2pbuf_query *query,
 			    struct p2pbuf_segment *segs);
+void p2pbuf_attachment_told(struct p2pbuf_attachment *att, u32 nr_events);
 
 /* fence.c */
 struct dma_fence *p2pbuf_fence_create(void);

@@ -163,6 +163,27 @@ TEST_F_TIMEOUT(event, is_told, GUEST_TIMEOUT)
 	EXPECT_FALSE(has_news(self->importer));
 }
 
+/* A query whose answer does not reach the user has told nothing. */
+TEST_F_TIMEOUT(event, is_not_told, GUEST_TIMEOUT)
+{
+	struct p2pbuf_query *query, again;
+
+	ASSERT_EQ(0, variant->happen(self->exporter));
+	ASSERT_EQ(0, query_handle(self->importer, self->handles[1], &again, NULL, 0));
+
+	query = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, query);
+	*query = (struct p2pbuf_query){ .handle = self->handles[0] };
+	ASSERT_EQ(0, mprotect(query, PAGE, PROT_READ));
+	EXPECT_EQ(-1, ioctl(self->importer, P2PBUF_IOCTL_QUERY, query));
+	EXPECT_EQ(EFAULT, errno);
+	EXPECT_TRUE(has_news(self->importer));
+
+	ASSERT_EQ(0, query_handle(self->importer, self->handles[0], &again, NULL, 0));
+	EXPECT_FALSE(has_news(self->importer));
+	munmap(query, PAGE);
+}
+
 /* The event waits for the chunk under way and for the unmap; then the copy is refused. */
 TEST_F_TIMEOUT(event, with_dma_in_flight, GUEST_TIMEOUT)
 {
