@@ -95,6 +95,10 @@ int write_buffer(int importer, uint32_t handle, uint64_t offset, const void *use
 int transfer_buffer(int importer, uint32_t src, uint64_t src_offset, uint32_t dst,
 		    uint64_t dst_offset, uint64_t length);
 
+/* compat.c: calls of a 32-bit program */
+bool has_compat_calls(void);
+int compat_ioctl(int fd, unsigned int cmd, const void *arg);
+
 /* audit.c: where addresses lead */
 int audit_handle(int importer, uint32_t handle, uint64_t *offset,
 		 struct p2pbuf_place *places, unsigned int capacity);
