@@ -666,14 +666,6 @@ static int rebind(const char *bdf, const char *driver)
 	return unbind_driver(bdf) ?: bind_driver(bdf, driver);
 }
 
-static int reset_by_sysfs(const char *bdf)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", bdf);
-	return write_file(path, "1");
-}
-
 static void nap(uint64_t *random, unsigned int milliseconds)
 {
 	usleep(random_below(random, milliseconds) * 1000);
@@ -691,7 +683,7 @@ static void turn_memory_off_and_on(uint64_t *random)
 	close(fd);
 }
 
-static void reset_by_ioctl(void)
+static void reset_exporter_node(void)
 {
 	int fd = DO(OPEN, open_exporter());
 
@@ -707,13 +699,13 @@ static void make_event(unsigned int event, uint64_t *random)
 {
 	switch (event) {
 	case 0:
-		reset_by_ioctl();
+		reset_exporter_node();
 		break;
 	case 1:
-		DO(RESET_EXPORTER, reset_by_sysfs(exporter_bdf()));
+		DO(RESET_EXPORTER, reset_function(exporter_bdf()));
 		break;
 	case 2:
-		DO(RESET_IMPORTER, reset_by_sysfs(importer_bdf()));
+		DO(RESET_IMPORTER, reset_function(importer_bdf()));
 		break;
 	case 3:
 		turn_memory_off_and_on(random);
@@ -740,7 +732,7 @@ static void *make_other_events(void *arg)
 		nap(&random, 2000);
 		turn_memory_off_and_on(&random);
 		nap(&random, 2000);
-		reset_by_ioctl();
+		reset_exporter_node();
 	}
 	return NULL;
 }
