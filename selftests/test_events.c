@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -24,13 +25,43 @@
 #define SIZE		(8 * PAGE)
 #define LATE_SECONDS	"/sys/module/p2pbuf_exporter/parameters/late_seconds"
 
-FIXTURE(event)
-{
+/* A buffer that the CPU and, by each interconnect, the importer have mapped. */
+struct pair {
 	int exporter;
 	int importer;
 	int fd;
 	uint8_t *cpu;
-	uint32_t handles[2];	/* by each interconnect */
+	uint32_t handles[2];
+};
+
+static int open_pair(struct pair *pair)
+{
+	pair->exporter = open_exporter();
+	if (pair->exporter < 0)
+		return pair->exporter;
+	pair->importer = open_importer();
+	if (pair->importer < 0)
+		return pair->importer;
+	pair->fd = export_simple(pair->exporter, 0, SIZE);
+	if (pair->fd < 0)
+		return pair->fd;
+	pair->cpu = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, pair->fd, 0);
+	if (pair->cpu == MAP_FAILED)
+		return -errno;
+	return import_both(pair->importer, pair->fd, pair->handles);
+}
+
+static void close_pair(struct pair *pair)
+{
+	munmap(pair->cpu, SIZE);
+	close(pair->fd);
+	close(pair->importer);
+	close(pair->exporter);
+}
+
+FIXTURE(event)
+{
+	struct pair pair;
 };
 
 FIXTURE_VARIANT(event)
@@ -73,23 +104,12 @@ FIXTURE_SETUP(event)
 	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
 		SKIP(return, "the pair is unreachable");
 
-	self->exporter = open_exporter();
-	ASSERT_GE(self->exporter, 0);
-	self->importer = open_importer();
-	ASSERT_GE(self->importer, 0);
-	self->fd = export_simple(self->exporter, 0, SIZE);
-	ASSERT_GE(self->fd, 0);
-	self->cpu = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
-	ASSERT_NE(MAP_FAILED, self->cpu);
-	ASSERT_EQ(0, import_both(self->importer, self->fd, self->handles));
+	ASSERT_EQ(0, open_pair(&self->pair));
 }
 
 FIXTURE_TEARDOWN(event)
 {
-	munmap(self->cpu, SIZE);
-	close(self->fd);
-	close(self->importer);
-	close(self->exporter);
+	close_pair(&self->pair);
 }
 
 static int state_of(int importer, uint32_t handle)
@@ -100,25 +120,25 @@ static int state_of(int importer, uint32_t handle)
 	return ret ? ret : (int)query.state;
 }
 
-static bool data_moves(FIXTURE_DATA(event) *self, uint32_t handle, unsigned int seed)
+static bool data_moves(struct pair *pair, uint32_t handle, unsigned int seed)
 {
 	uint8_t data[PAGE];
 	size_t where;
 
-	pattern_fill(self->cpu, PAGE, seed, 0);
-	if (read_buffer(self->importer, handle, 0, data, PAGE) ||
+	pattern_fill(pair->cpu, PAGE, seed, 0);
+	if (read_buffer(pair->importer, handle, 0, data, PAGE) ||
 	    pattern_check(data, PAGE, seed, 0, &where))
 		return false;
 	pattern_fill(data, PAGE, seed + 1, 0);
-	return !write_buffer(self->importer, handle, 0, data, PAGE) &&
-	       !pattern_check(self->cpu, PAGE, seed + 1, 0, &where);
+	return !write_buffer(pair->importer, handle, 0, data, PAGE) &&
+	       !pattern_check(pair->cpu, PAGE, seed + 1, 0, &where);
 }
 
-static bool works_again(FIXTURE_DATA(event) *self, uint32_t handle)
+static bool works_again(struct pair *pair, uint32_t handle)
 {
-	return !map_handle(self->importer, handle) &&
-	       state_of(self->importer, handle) == P2PBUF_STATE_MAPPED &&
-	       (!data_arrives() || data_moves(self, handle, handle));
+	return !map_handle(pair->importer, handle) &&
+	       state_of(pair->importer, handle) == P2PBUF_STATE_MAPPED &&
+	       (!data_arrives() || data_moves(pair, handle, handle));
 }
 
 TEST_F_TIMEOUT(event, same_dmabuf_works_again, GUEST_TIMEOUT)
@@ -126,16 +146,16 @@ TEST_F_TIMEOUT(event, same_dmabuf_works_again, GUEST_TIMEOUT)
 	uint8_t data[PAGE];
 	unsigned int i;
 
-	memset(self->cpu, 0x55, SIZE);
-	ASSERT_EQ(0, variant->happen(self->exporter));
+	memset(self->pair.cpu, 0x55, SIZE);
+	ASSERT_EQ(0, variant->happen(self->pair.exporter));
 	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(P2PBUF_STATE_STALE, state_of(self->importer, self->handles[i]));
-		EXPECT_EQ(-ESTALE, read_buffer(self->importer, self->handles[i], 0, data,
+		EXPECT_EQ(P2PBUF_STATE_STALE, state_of(self->pair.importer, self->pair.handles[i]));
+		EXPECT_EQ(-ESTALE, read_buffer(self->pair.importer, self->pair.handles[i], 0, data,
 					       PAGE));
-		EXPECT_TRUE(works_again(self, self->handles[i]));
+		EXPECT_TRUE(works_again(&self->pair, self->pair.handles[i]));
 	}
-	EXPECT_FALSE(raises_sigbus(self->cpu));
-	EXPECT_FALSE(raises_sigbus(self->cpu + SIZE - 1));
+	EXPECT_FALSE(raises_sigbus(self->pair.cpu));
+	EXPECT_FALSE(raises_sigbus(self->pair.cpu + SIZE - 1));
 }
 
 static bool has_news(int importer)
@@ -151,16 +171,16 @@ TEST_F_TIMEOUT(event, is_told, GUEST_TIMEOUT)
 	struct p2pbuf_query query;
 	unsigned int i;
 
-	ASSERT_EQ(0, unmap_handle(self->importer, self->handles[1]));
-	EXPECT_FALSE(has_news(self->importer));
-	ASSERT_EQ(0, variant->happen(self->exporter));
+	ASSERT_EQ(0, unmap_handle(self->pair.importer, self->pair.handles[1]));
+	EXPECT_FALSE(has_news(self->pair.importer));
+	ASSERT_EQ(0, variant->happen(self->pair.exporter));
 	for (i = 0; i < 2; i++) {
-		EXPECT_TRUE(has_news(self->importer));
-		ASSERT_EQ(0, query_handle(self->importer, self->handles[i], &query, NULL,
+		EXPECT_TRUE(has_news(self->pair.importer));
+		ASSERT_EQ(0, query_handle(self->pair.importer, self->pair.handles[i], &query, NULL,
 					  0));
 		EXPECT_EQ(2, query.nr_events);
 	}
-	EXPECT_FALSE(has_news(self->importer));
+	EXPECT_FALSE(has_news(self->pair.importer));
 }
 
 /* A query whose answer does not reach the user has told nothing. */
@@ -168,19 +188,19 @@ TEST_F_TIMEOUT(event, is_not_told, GUEST_TIMEOUT)
 {
 	struct p2pbuf_query *query, again;
 
-	ASSERT_EQ(0, variant->happen(self->exporter));
-	ASSERT_EQ(0, query_handle(self->importer, self->handles[1], &again, NULL, 0));
+	ASSERT_EQ(0, variant->happen(self->pair.exporter));
+	ASSERT_EQ(0, query_handle(self->pair.importer, self->pair.handles[1], &again, NULL, 0));
 
 	query = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, query);
-	*query = (struct p2pbuf_query){ .handle = self->handles[0] };
+	*query = (struct p2pbuf_query){ .handle = self->pair.handles[0] };
 	ASSERT_EQ(0, mprotect(query, PAGE, PROT_READ));
-	EXPECT_EQ(-1, ioctl(self->importer, P2PBUF_IOCTL_QUERY, query));
+	EXPECT_EQ(-1, ioctl(self->pair.importer, P2PBUF_IOCTL_QUERY, query));
 	EXPECT_EQ(EFAULT, errno);
-	EXPECT_TRUE(has_news(self->importer));
+	EXPECT_TRUE(has_news(self->pair.importer));
 
-	ASSERT_EQ(0, query_handle(self->importer, self->handles[0], &again, NULL, 0));
-	EXPECT_FALSE(has_news(self->importer));
+	ASSERT_EQ(0, query_handle(self->pair.importer, self->pair.handles[0], &again, NULL, 0));
+	EXPECT_FALSE(has_news(self->pair.importer));
 	munmap(query, PAGE);
 }
 
@@ -193,50 +213,89 @@ TEST_F_TIMEOUT(event, with_dma_in_flight, GUEST_TIMEOUT)
 	if (!data_arrives())
 		SKIP(return, NO_DATA);
 	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, start_traffic(&traffic[i], self->importer, self->handles[i]));
-	EXPECT_EQ(0, variant->happen(self->exporter));
+		ASSERT_EQ(0, start_traffic(&traffic[i], self->pair.importer, self->pair.handles[i]));
+	EXPECT_EQ(0, variant->happen(self->pair.exporter));
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(-ESTALE, wait_for_traffic(&traffic[i]));
-		EXPECT_TRUE(works_again(self, self->handles[i]));
+		EXPECT_TRUE(works_again(&self->pair, self->pair.handles[i]));
 	}
 }
 
 /* The importer's own function: the mapping stays, the engine waits. */
 
-TEST_F_TIMEOUT(event, importer_is_reset, GUEST_TIMEOUT)
+FIXTURE(own_event)
 {
+	struct pair pair;
+};
+
+FIXTURE_VARIANT(own_event)
+{
+	int (*happen)(void);
+	const char *topology;	/* the only one where it can be made to happen, or NULL */
+};
+
+static int reset_importer(void)
+{
+	return reset_function(importer_bdf());
+}
+
+static int error_above_importer(void)
+{
+	return error_below("port1");
+}
+
+FIXTURE_VARIANT_ADD(own_event, reset)
+{
+	.happen = reset_importer,
+};
+
+FIXTURE_VARIANT_ADD(own_event, error)
+{
+	.happen = error_above_importer,
+	.topology = "host-bridge",
+};
+
+FIXTURE_SETUP(own_event)
+{
+	if (variant->topology && strcmp(variant->topology, getenv("P2PBUF_TOPOLOGY")))
+		SKIP(return, "no port above the importer alone");
+	if (!data_arrives())
+		SKIP(return, NO_DATA);
+	ASSERT_EQ(0, open_pair(&self->pair));
+}
+
+FIXTURE_TEARDOWN(own_event)
+{
+	close_pair(&self->pair);
+}
+
+TEST_F_TIMEOUT(own_event, with_dma_in_flight, GUEST_TIMEOUT)
+{
+	struct pair *pair = &self->pair;
 	struct traffic traffic;
 	unsigned int i;
 	int ret;
 
-	if (variant->happen != reset_by_sysfs)
-		SKIP(return, "an event of the exporter");
-	if (!data_arrives())
-		SKIP(return, NO_DATA);
-	ASSERT_EQ(0, start_traffic(&traffic, self->importer, self->handles[0]));
+	ASSERT_EQ(0, start_traffic(&traffic, pair->importer, pair->handles[0]));
 	for (i = 0; i < 5; i++) {
 		while (traffic.done < 2 * i + 1)
 			usleep(10000);
-		EXPECT_EQ(0, reset_function(importer_bdf()));
+		EXPECT_EQ(0, variant->happen());
 	}
 	ret = stop_traffic(&traffic);
-	EXPECT_TRUE(!ret || ret == -EAGAIN) {
+	EXPECT_TRUE(!ret || ret == -EAGAIN || ret == -EINTR) {
 		TH_LOG("the last write returned %d", ret);
 	}
 	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(P2PBUF_STATE_MAPPED, state_of(self->importer, self->handles[i]));
-		EXPECT_TRUE(data_moves(self, self->handles[i], 100 + i));
+		EXPECT_EQ(P2PBUF_STATE_MAPPED, state_of(pair->importer, pair->handles[i]));
+		EXPECT_TRUE(data_moves(pair, pair->handles[i], 100 + i));
 	}
 }
 
 /* With memory decoding off one can look around. */
 FIXTURE(lost)
 {
-	int exporter;
-	int importer;
-	int fd;
-	uint8_t *cpu;
-	uint32_t handles[2];
+	struct pair pair;
 };
 
 FIXTURE_SETUP(lost)
@@ -244,26 +303,15 @@ FIXTURE_SETUP(lost)
 	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
 		SKIP(return, "the pair is unreachable");
 
-	self->exporter = open_exporter();
-	ASSERT_GE(self->exporter, 0);
-	self->importer = open_importer();
-	ASSERT_GE(self->importer, 0);
-	self->fd = export_simple(self->exporter, 0, SIZE);
-	ASSERT_GE(self->fd, 0);
-	self->cpu = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
-	ASSERT_NE(MAP_FAILED, self->cpu);
-	memset(self->cpu, 0x44, SIZE);
-	ASSERT_EQ(0, import_both(self->importer, self->fd, self->handles));
-	ASSERT_EQ(0, set_memory(self->exporter, false));
+	ASSERT_EQ(0, open_pair(&self->pair));
+	memset(self->pair.cpu, 0x44, SIZE);
+	ASSERT_EQ(0, set_memory(self->pair.exporter, false));
 }
 
 FIXTURE_TEARDOWN(lost)
 {
-	EXPECT_EQ(0, set_memory(self->exporter, true));
-	munmap(self->cpu, SIZE);
-	close(self->fd);
-	close(self->importer);
-	close(self->exporter);
+	EXPECT_EQ(0, set_memory(self->pair.exporter, true));
+	close_pair(&self->pair);
 }
 
 TEST_F(lost, nothing_is_accessible)
@@ -271,13 +319,13 @@ TEST_F(lost, nothing_is_accessible)
 	uint32_t handle;
 	unsigned int i;
 
-	EXPECT_TRUE(raises_sigbus(self->cpu));
-	EXPECT_TRUE(raises_sigbus(self->cpu + SIZE - 1));
-	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIZE, PROT_READ, MAP_SHARED, self->fd, 0));
+	EXPECT_TRUE(raises_sigbus(self->pair.cpu));
+	EXPECT_TRUE(raises_sigbus(self->pair.cpu + SIZE - 1));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIZE, PROT_READ, MAP_SHARED, self->pair.fd, 0));
 	EXPECT_EQ(ENODEV, errno);
 	for (i = 0; i < 2; i++) {
-		EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[i]));
-		EXPECT_EQ(-ENODEV, import_buffer(self->importer, self->fd,
+		EXPECT_EQ(-ENODEV, map_handle(self->pair.importer, self->pair.handles[i]));
+		EXPECT_EQ(-ENODEV, import_buffer(self->pair.importer, self->pair.fd,
 						 P2PBUF_INTERCONNECT_PHYS + i,
 						 READ_WRITE, &handle));
 	}
@@ -286,11 +334,11 @@ TEST_F(lost, nothing_is_accessible)
 /* Once more is no error and changes nothing; a reset does not turn it on. */
 TEST_F(lost, stays_lost)
 {
-	EXPECT_EQ(0, set_memory(self->exporter, false));
-	EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[0]));
-	EXPECT_EQ(0, reset_exporter(self->exporter));
-	EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[0]));
-	EXPECT_TRUE(raises_sigbus(self->cpu));
+	EXPECT_EQ(0, set_memory(self->pair.exporter, false));
+	EXPECT_EQ(-ENODEV, map_handle(self->pair.importer, self->pair.handles[0]));
+	EXPECT_EQ(0, reset_exporter(self->pair.exporter));
+	EXPECT_EQ(-ENODEV, map_handle(self->pair.importer, self->pair.handles[0]));
+	EXPECT_TRUE(raises_sigbus(self->pair.cpu));
 }
 
 TEST_F(lost, export_meanwhile)
@@ -299,16 +347,16 @@ TEST_F(lost, export_meanwhile)
 	uint8_t *cpu;
 	int fd;
 
-	fd = export_simple(self->exporter, PAGE, PAGE);
+	fd = export_simple(self->pair.exporter, PAGE, PAGE);
 	ASSERT_GE(fd, 0);
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0));
 	EXPECT_EQ(ENODEV, errno);
-	EXPECT_EQ(-ENODEV, import_buffer(self->importer, fd, P2PBUF_INTERCONNECT_PHYS,
+	EXPECT_EQ(-ENODEV, import_buffer(self->pair.importer, fd, P2PBUF_INTERCONNECT_PHYS,
 					 READ_WRITE, &handle));
-	ASSERT_EQ(0, set_memory(self->exporter, true));
-	EXPECT_EQ(0, import_buffer(self->importer, fd, P2PBUF_INTERCONNECT_PHYS, READ_WRITE,
+	ASSERT_EQ(0, set_memory(self->pair.exporter, true));
+	EXPECT_EQ(0, import_buffer(self->pair.importer, fd, P2PBUF_INTERCONNECT_PHYS, READ_WRITE,
 				   &handle));
-	EXPECT_EQ(0, map_handle(self->importer, handle));
+	EXPECT_EQ(0, map_handle(self->pair.importer, handle));
 	cpu = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
 	ASSERT_NE(MAP_FAILED, cpu);
 	EXPECT_EQ(0x44, *cpu);
@@ -320,12 +368,12 @@ TEST_F(lost, unbind_and_bind)
 {
 	ASSERT_EQ(0, unbind_driver(exporter_bdf()));
 	ASSERT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
-	EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[0]));
-	EXPECT_EQ(-ENODEV, set_memory(self->exporter, true));
-	EXPECT_EQ(-ENODEV, reset_exporter(self->exporter));
-	close(self->exporter);
-	self->exporter = open_exporter();
-	EXPECT_GE(self->exporter, 0);
+	EXPECT_EQ(-ENODEV, map_handle(self->pair.importer, self->pair.handles[0]));
+	EXPECT_EQ(-ENODEV, set_memory(self->pair.exporter, true));
+	EXPECT_EQ(-ENODEV, reset_exporter(self->pair.exporter));
+	close(self->pair.exporter);
+	self->pair.exporter = open_exporter();
+	EXPECT_GE(self->pair.exporter, 0);
 }
 
 TEST_F(lost, bad_arguments)
@@ -333,16 +381,16 @@ TEST_F(lost, bad_arguments)
 	struct p2pbuf_memory memory = { .on = 2 };
 	struct p2pbuf_reset reset = { .flags = 1 };
 
-	EXPECT_EQ(-1, ioctl(self->exporter, P2PBUF_IOCTL_MEMORY, &memory));
+	EXPECT_EQ(-1, ioctl(self->pair.exporter, P2PBUF_IOCTL_MEMORY, &memory));
 	EXPECT_EQ(EINVAL, errno);
 	memory = (struct p2pbuf_memory){ .on = 1, .flags = 1 };
-	EXPECT_EQ(-1, ioctl(self->exporter, P2PBUF_IOCTL_MEMORY, &memory));
+	EXPECT_EQ(-1, ioctl(self->pair.exporter, P2PBUF_IOCTL_MEMORY, &memory));
 	EXPECT_EQ(EINVAL, errno);
-	EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handles[0]));
-	EXPECT_EQ(-1, ioctl(self->exporter, P2PBUF_IOCTL_RESET, &reset));
+	EXPECT_EQ(-ENODEV, map_handle(self->pair.importer, self->pair.handles[0]));
+	EXPECT_EQ(-1, ioctl(self->pair.exporter, P2PBUF_IOCTL_RESET, &reset));
 	EXPECT_EQ(EINVAL, errno);
 	reset = (struct p2pbuf_reset){ .reserved = 1 };
-	EXPECT_EQ(-1, ioctl(self->exporter, P2PBUF_IOCTL_RESET, &reset));
+	EXPECT_EQ(-1, ioctl(self->pair.exporter, P2PBUF_IOCTL_RESET, &reset));
 	EXPECT_EQ(EINVAL, errno);
 }
 

@@ -66,19 +66,26 @@ static int count_recoveries(void)
 	return run_shell("exit $(dmesg | grep -c 'AER: device recovery successful')");
 }
 
-/* An error of the link above: the PCI core resets what is below. */
-int error_and_recovery(int exporter)
+/* An error of the link below a port: the PCI core resets what is there. */
+int error_below(const char *port)
 {
 	int ret, tries, before = count_recoveries();
+	char command[64];
 
-	(void)exporter;
-	ret = tell_qemu("pcie_aer_inject_error port0 DLP");
+	snprintf(command, sizeof(command), "pcie_aer_inject_error %s DLP", port);
+	ret = tell_qemu(command);
 	for (tries = 0; !ret && count_recoveries() == before; tries++) {
 		usleep(100000);
 		if (tries == 10 * PATIENCE)
 			ret = -ETIMEDOUT;
 	}
 	return ret;
+}
+
+int error_and_recovery(int exporter)
+{
+	(void)exporter;
+	return error_below("port0");
 }
 
 int unbind_and_bind(int exporter)

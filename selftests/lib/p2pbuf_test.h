@@ -60,6 +60,7 @@ int reset_by_sysfs(int exporter);
 int memory_off_and_on(int exporter);
 int suspend_and_resume(int exporter);
 int hibernate_and_resume(int exporter);
+int error_below(const char *port);
 int error_and_recovery(int exporter);
 int unbind_and_bind(int exporter);
 int remove_and_rescan(int exporter);
