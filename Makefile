@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Without KDIR everything is built inside the build root (qemu/root), for the
-# stock kernel there.  With KDIR= it is built right here, with this machine's
-# compiler, against that kernel build directory.
+# stock kernel there or, with KERNEL=debug, for the debug kernel.  With KDIR= it
+# is built right here, with this machine's compiler, against that kernel build
+# directory.
 
 SHELL := /bin/bash
 SILENT := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-s)
@@ -11,26 +12,33 @@ TESTS := $(patsubst %.c,build/%,$(wildcard selftests/*.c selftests/programs/*.c)
 DEMO := $(patsubst %.c,build/%,$(wildcard demo/*.c))
 
 .DEFAULT_GOAL := all
-.PHONY: all modules programs demo check check-matrix lint clean help
+.PHONY: all modules programs demo check check-debug check-debug-long check-matrix \
+	lint clean help
 
 help:
 	@echo 'make            kernel modules, selftests and the demo program'
 	@echo 'make modules    kernel modules only'
 	@echo 'make demo       move data by every route in QEMU and show a table'
 	@echo 'make check      every selftest on every topology in QEMU'
+	@echo 'make check-debug     the same under a kernel that checks itself, and more'
+	@echo 'make check-debug-long    the same for longer'
 	@echo 'make check-matrix   every topology with every IOMMU, seen and expected'
 	@echo 'make lint       checkpatch, sparse, kernel-doc, shellcheck, W=1'
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'KDIR=DIR        build here against a kernel build directory,'
 	@echo '                without it in the build root (see qemu/root --help)'
+	@echo 'KERNEL=debug    build for the debug kernel in the build root'
 
 ifndef KDIR
 
+KERNEL ?= stock
+
 # $(MAKEOVERRIDES) carries the variables of our own command line along.
 ROOT_MAKE = $(MAKE) $(SILENT) --no-print-directory -j$(shell nproc) \
-	$(MAKEOVERRIDES) KDIR=/lib/modules/$$(qemu/root release)/build
-IN_ROOT = +@env -u MAKEFLAGS -u MFLAGS qemu/root exec
+	$(MAKEOVERRIDES) KDIR=$$kdir
+IN_ROOT = +@unset MAKEFLAGS MFLAGS && kdir=$$(qemu/root kdir $(KERNEL)) && \
+	qemu/root exec
 
 modules $(DEMO):
 	$(IN_ROOT) -- $(ROOT_MAKE) $@
@@ -82,6 +90,12 @@ demo:
 
 check:
 	@selftests/check
+
+check-debug:
+	@selftests/check --kernel debug
+
+check-debug-long:
+	@selftests/check --kernel debug --long
 
 check-matrix:
 	@selftests/matrix

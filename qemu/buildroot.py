@@ -35,6 +35,8 @@ BUILD = ["linux-headers-amd64", "qemu-system-x86", "gcc", "libc6-dev", "make",
          "kmod", "busybox-static", "python3-minimal", "zstd"]
 # ... and what lint and the selftests need on top, beside linux-source.
 EXTRAS = ["sparse", "shellcheck", "perl", "python3", "xz-utils"]
+# ... and what building a kernel needs on top of that.
+DEBUG = ["bc", "bison", "flex", "libelf-dev"]
 
 # The parts of the kernel source that are wanted: checkpatch and its data,
 # kbuild's probe of sparse, kernel-doc, the kselftest headers.
@@ -290,9 +292,15 @@ def install_extras(lock):
                     *(f"{source}/{part}" for part in SOURCE_PARTS)]), lock)
 
 
+def install_debug(lock):
+    refresh(lock)
+    install(lock, DEBUG)
+
+
 STEPS = {
     "build": (install_build, " ".join([SUITE, BACKPORTS, *BUILD])),
     "extras": (install_extras, " ".join(EXTRAS + SOURCE_PARTS)),
+    "debug": (install_debug, " ".join(DEBUG)),
 }
 
 
@@ -301,18 +309,27 @@ def complete():
     return stamped("build", STEPS["build"][1])
 
 
-def ensure(extras=False, update=False):
+def wait_for(lock, what):
+    """Take @lock, and say so if that takes time."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f"waiting for {what} to finish")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+def ensure(extras=False, update=False, debug=False):
     """Bring the root up; without @update, what is there is left alone."""
-    steps = ["build"] + (["extras"] if extras else [])
+    steps = ["build"]
+    if extras or debug:
+        steps.append("extras")
+    if debug:
+        steps.append("debug")
     if not update and all(stamped(name, STEPS[name][1]) for name in steps):
         return
     os.makedirs(CACHE, exist_ok=True)
     with open(os.path.join(CACHE, "lock"), "w", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another set-up to finish")
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for(lock, "another set-up")
         if not os.path.isdir(ROOT):
             make_tree(lock)
         for name in steps:
@@ -334,6 +351,12 @@ def release():
     """Release of the newest stock kernel in the root."""
     builds = glob.glob(os.path.join(ROOT, "usr/lib/modules/*/build"))
     return max((path.split("/")[-2] for path in builds), key=version_key)
+
+
+def kernel_source():
+    """The newest kernel source package's archive, as the host sees it."""
+    return max(glob.glob(os.path.join(ROOT, "usr/src/linux-source-*.tar.xz")),
+               key=version_key)
 
 
 def kernel():

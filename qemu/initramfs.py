@@ -104,23 +104,32 @@ def load_order(name, needs):
     return [*order, name]
 
 
-def with_dependencies(tree, names):
-    """Paths of stock modules and all they need, out of modules.dep."""
-    needs = {}
-    with open(os.path.join(tree, "modules.dep"), encoding="utf-8") as file:
-        for line in file:
-            path, _, depends = line.partition(":")
-            needs[path] = depends.split()
-    by_name = {module_name(path): path for path in needs}
+def not_built_in(tree, names):
+    """Those of @names that the kernel does not have built in."""
+    if not names:
+        return []
     with open(os.path.join(tree, "modules.builtin"), encoding="utf-8") as file:
         builtin = {module_name(line.strip()) for line in file}
+    return [name for name in names if module_name(name) not in builtin]
+
+
+def with_dependencies(tree, names):
+    """Paths of the kernel's modules and all they need, out of modules.dep."""
+    if not names:
+        return []
+    needs = {}
+    index = os.path.join(tree, "modules.dep")
+    if os.path.exists(index):	# not where a kernel is built, before depmod
+        with open(index, encoding="utf-8") as file:
+            for line in file:
+                path, _, depends = line.partition(":")
+                needs[path] = depends.split()
+    by_name = {module_name(path): path for path in needs}
     paths = []
     for name in names:
-        name = name.replace("-", "_")
-        if name in builtin:
-            continue
+        name = module_name(name)
         if name not in by_name:
-            raise FileNotFoundError(f"the stock kernel has no module {name}")
+            raise FileNotFoundError(f"the kernel has no module {name}")
         for path in [by_name[name], *needs[by_name[name]]]:
             if path not in paths:
                 paths.append(path)
