@@ -11,6 +11,8 @@
 #include <linux/slab.h>
 #include <linux/swiotlb.h>
 
+#include <kunit/visibility.h>
+
 #include "core.h"
 
 /**
@@ -160,7 +162,8 @@ static const struct route_ops route_ops[] = {
 };
 
 /* The highest address that the device has to reach on this route. */
-static u64 highest_addr(const struct p2pbuf_ranges *ranges, enum p2pbuf_route route)
+VISIBLE_IF_KUNIT
+u64 p2pbuf_highest_addr(const struct p2pbuf_ranges *ranges, enum p2pbuf_route route)
 {
 	switch (route) {
 	case P2PBUF_ROUTE_BUS_ADDR:
@@ -173,6 +176,7 @@ static u64 highest_addr(const struct p2pbuf_ranges *ranges, enum p2pbuf_route ro
 		return ranges->last;
 	}
 }
+EXPORT_SYMBOL_IF_KUNIT(p2pbuf_highest_addr);
 
 /*
  * Nobody checks the mask on the bus-address route, and dma_map_phys() has a single
@@ -181,7 +185,7 @@ static u64 highest_addr(const struct p2pbuf_ranges *ranges, enum p2pbuf_route ro
 static int check_reach(struct device *dev, const struct p2pbuf_ranges *ranges,
 		       enum p2pbuf_route route)
 {
-	u64 highest = highest_addr(ranges, route);
+	u64 highest = p2pbuf_highest_addr(ranges, route);
 
 	/* All DMA is to be bounced, and peer memory cannot be. */
 	if (is_swiotlb_force_bounce(dev))

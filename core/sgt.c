@@ -10,7 +10,9 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
-#include <p2pbuf.h>
+#include <kunit/visibility.h>
+
+#include "core.h"
 
 /**
  * struct p2pbuf_sgt - a mapping with its scatterlist
@@ -26,7 +28,8 @@ struct p2pbuf_sgt {
 	struct p2pbuf_mapping map;
 };
 
-static int count_entries(const struct p2pbuf_mapping *map, unsigned int *nents)
+VISIBLE_IF_KUNIT
+int p2pbuf_sgt_count(const struct p2pbuf_mapping *map, unsigned int *nents)
 {
 	unsigned int i;
 
@@ -42,10 +45,12 @@ static int count_entries(const struct p2pbuf_mapping *map, unsigned int *nents)
 	}
 	return 0;
 }
+EXPORT_SYMBOL_IF_KUNIT(p2pbuf_sgt_count);
 
-static struct scatterlist *fill_entries(struct scatterlist *sg,
-					const struct p2pbuf_segment *seg,
-					bool bus_addr)
+VISIBLE_IF_KUNIT
+struct scatterlist *p2pbuf_sgt_fill(struct scatterlist *sg,
+				    const struct p2pbuf_segment *seg,
+				    bool bus_addr)
 {
 	u64 done, len;
 
@@ -59,6 +64,7 @@ static struct scatterlist *fill_entries(struct scatterlist *sg,
 	}
 	return sg;
 }
+EXPORT_SYMBOL_IF_KUNIT(p2pbuf_sgt_fill);
 
 static void fill_table(struct p2pbuf_sgt *table)
 {
@@ -70,7 +76,7 @@ static void fill_table(struct p2pbuf_sgt *table)
 		struct p2pbuf_segment seg;
 
 		p2pbuf_segment(&table->map, i, &seg);
-		sg = fill_entries(sg, &seg, bus_addr);
+		sg = p2pbuf_sgt_fill(sg, &seg, bus_addr);
 	}
 }
 
@@ -102,7 +108,7 @@ struct sg_table *p2pbuf_sgt_map(struct device *dev,
 	ret = p2pbuf_map(&table->map, dev, ranges, dir);
 	if (ret)
 		goto err_free;
-	ret = count_entries(&table->map, &table->nents);
+	ret = p2pbuf_sgt_count(&table->map, &table->nents);
 	if (ret)
 		goto err_unmap;
 	ret = sg_alloc_table(&table->sgt, table->nents, GFP_KERNEL_ACCOUNT);
