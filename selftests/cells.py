@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The guests in which "make check" runs the selftests: one row per cell.
+"""The guests in which "make check" and "make check-debug" run the selftests: one
+row per cell.
 
 Those that differ in kind; selftests/matrix has all topologies and IOMMUs.
 """
@@ -17,7 +18,8 @@ class Cell:
         """Those of @wanted to run here."""
         if self.only:
             return [name for name in wanted if name in self.only]
-        return [name for name in wanted if name not in ELSEWHERE]
+        return [name for name in wanted
+                if name not in ELSEWHERE and name not in INTEGRITY]
 
 
 # Makes sense only where all DMA is bounced, where nothing else does.
@@ -123,4 +125,55 @@ CELLS = {
                                        + VFIO, ["test_vfio"]),
     "foreign/unreachable/intel": Cell(["--topology", "unreachable"] + INTEL
                                       + VFIO, ["test_vfio"]),
+}
+
+# --- make check-debug --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Integrity:
+    """A program that looks for what checkers find, as shell code: how it is run by
+    make check-debug, and by make check-debug-long if that is another way."""
+    short: str
+    long: str = ""
+
+    def command(self, is_long):
+        return self.long if is_long and self.long else self.short
+
+
+INTEGRITY = {
+    "kunit": Integrity("modprobe p2pbuf_kunit && "
+                       "cat /sys/kernel/debug/kunit/p2pbuf_*/results"),
+}
+
+DEBUG = ["--kernel", "debug"]
+# Real time, and tasks that really run at once.
+SMP = DEBUG + ["--smp", "2"]
+VGEM = ["--module", "vgem"]
+
+# Each route, each kind of IOMMU, and each event.
+DEBUG_CELLS = {
+    "switch/off": Cell(DEBUG + TESTDEV),
+    "host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL),
+    "host-bridge/off": Cell(DEBUG + HOST_BRIDGE, ROUTE_TESTS),
+    "host-bridge/amd": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "amd"],
+                            ROUTE_TESTS),
+    "host-bridge/virtio": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "virtio"],
+                               ROUTE_TESTS),
+    "host-bridge/intel-scalable": Cell(
+        DEBUG + HOST_BRIDGE + ["--iommu", "intel-scalable"], ROUTE_TESTS),
+    "unreachable/off": Cell(DEBUG + ["--topology", "unreachable"],
+                            ["test_route", "test_map"]),
+    "switch/off/unplug": Cell(DEBUG + NATIVE_HOTPLUG, UNPLUG_ONLY),
+    "host-bridge/intel/unplug": Cell(
+        DEBUG + HOST_BRIDGE + INTEL + NATIVE_HOTPLUG, UNPLUG_ONLY),
+    "host-bridge/off/swiotlb": Cell(DEBUG + HOST_BRIDGE + FORCE_BOUNCE,
+                                    BOUNCE_ONLY),
+    "foreign/switch/passthrough": Cell(DEBUG + PASSTHROUGH + VFIO + VGEM,
+                                       FOREIGN),
+    "foreign/host-bridge/intel": Cell(
+        DEBUG + HOST_BRIDGE + INTEL + VFIO + VGEM, FOREIGN),
+    "integrity/switch/off": Cell(SMP, list(INTEGRITY)),
+    "integrity/host-bridge/intel": Cell(SMP + HOST_BRIDGE + INTEL,
+                                        list(INTEGRITY)),
 }

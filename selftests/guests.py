@@ -11,16 +11,31 @@ AT_ONCE = 2
 TIMEOUT = 1800
 
 
-def run(options, programs, before=""):
-    """Boot a guest, run shell code and @programs; the tally and all output."""
+# The status of qemu/run after a report of the kernel, and how one of kmemleak
+# begins.
+REPORT = 126
+LEAK = "unreferenced object"
+
+
+def run(options, programs, before="", commands=None):
+    """Boot a guest, run shell code and @programs; the tally and all output.
+
+    @commands: shell code for programs that are not run by their name alone
+    """
     done = subprocess.run(
         [RUN, "--no-build", "--count-flushes", "--timeout", str(TIMEOUT),
          *options,
-         "--", "sh", "-c", before + tap.guest_script(programs)],
+         "--", "sh", "-c",
+         before + tap.guest_script(programs, commands or {})],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, errors="replace")
     tally = tap.read_programs(done.stdout, programs)
     if done.returncode:
         tally.failed.append(("the guest", f"{done.stderr}"
                              f"qemu/run: status {done.returncode}\n"))
+    if done.returncode == REPORT:
+        if done.stderr.startswith(LEAK):
+            tally.leaks += 1
+        else:
+            tally.splats += 1
     return tally, done.stdout

@@ -8,11 +8,11 @@ import tempfile
 RUN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../qemu/run")
 
 
-def guest(*command, options=(), expect=0):
+def guest(*command, options=("--no-bind",), expect=0):
     """Run @command in a guest; return its stdout and our stderr."""
     done = subprocess.run(
-        [RUN, "--no-build", "--no-bind", *options, "--", *command],
-        stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
+        [RUN, "--no-build", *options, "--", *command],
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=1800)
     assert done.returncode == expect, (
         f"status {done.returncode}, not {expect}\n"
         + done.stderr.decode(errors="replace"))
@@ -32,7 +32,7 @@ def exact_output():
         file.write(every_byte)
         file.flush()
         out, _ = guest("cat", "/root/bytes",
-                       options=["--file", f"{file.name}:/root/bytes"])
+                       options=["--no-bind", "--file", f"{file.name}:/root/bytes"])
     assert out == every_byte, f"{len(out)} bytes, not {len(every_byte)}"
 
 
@@ -53,7 +53,7 @@ def file_mode():
             os.chmod(path, mode)
         out, _ = guest(
             "sh", "-c", "stat -c %a /root/script /opt/p && /root/script",
-            options=["--file", f"{directory}/script",
+            options=["--no-bind", "--file", f"{directory}/script",
                      "--file", f"{directory}/plain:/opt/p"])
     assert out == b"751\n640\nran\n", out
 
@@ -71,6 +71,20 @@ def kernel_crash():
     assert "Kernel panic" in err, err
 
 
+def leak():
+    """A leak fails the run, unless it is known as one of the kernel's own."""
+    report = ("unreferenced object 0xffff888100000000 (size 32):\n"
+              "  comm \"rig\", pid 1, jiffies 1\n"
+              "  backtrace (crc 0):\n"
+              "    sg_alloc_table+0x1/0x2\n"
+              "    {}+0x1/0x2\n")
+    for function, status in (("dma_buf_phys_vec_to_sgt", 0),
+                             ("p2pbuf_sgt_map", 126)):
+        _, err = guest("sh", "-c", "printf '%s' \"$0\" > /dev/console",
+                       report.format(function), expect=status)
+        assert (function in err) == bool(status), err
+
+
 def early_end():
     """A guest that ends before its command is a failure."""
     _, err = guest("reboot", "-f", expect=125)
@@ -82,10 +96,27 @@ def timeout():
     with tempfile.TemporaryDirectory() as directory:
         log = os.path.join(directory, "console")
         _, err = guest("sh", "-c", "while :; do :; done", expect=124,
-                       options=["--timeout", "20", "--log", log])
+                       options=["--no-bind", "--timeout", "20", "--log", log])
         assert "within 20 s" in err and log in err, err
         assert os.path.getsize(log) > 1000
 
 
+def checkers_off():
+    """With the debug kernel, a checker that does not check fails the run."""
+    _, err = guest("sh", "-c", "echo off > /sys/kernel/debug/kmemleak",
+                   options=["--kernel", "debug", "--no-bind",
+                            "--append", "dma_debug=off"], expect=126)
+    for checker in "the DMA API's checks", "kmemleak":
+        assert f"{checker} gave up" in err, err
+
+
+def module_in_use():
+    """With the debug kernel, a module that cannot go fails the run."""
+    _, err = guest("sh", "-c", "sleep 1000 < /dev/p2pbuf/exporter/* &",
+                   options=["--kernel", "debug"], expect=126)
+    assert "p2pbuf_exporter is still in use" in err, err
+
+
 TESTS = [exit_status, exact_output, exact_arguments, file_mode, kernel_warning,
-         kernel_crash, early_end, timeout]
+         kernel_crash, leak, early_end, timeout]
+DEBUG_TESTS = [checkers_off, module_in_use]
