@@ -103,6 +103,8 @@ FIXTURE_SETUP(event)
 {
 	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
 		SKIP(return, "the pair is unreachable");
+	if (variant->happen == hibernate_and_resume && !can_hibernate())
+		SKIP(return, "the kernel cannot hibernate");
 
 	ASSERT_EQ(0, open_pair(&self->pair));
 }

@@ -12,6 +12,9 @@
 /* Of the guest's time, in seconds; the recovery of a link takes one. */
 #define PATIENCE	60
 
+#define SUSPEND_DELAY	"/sys/module/suspend/parameters/pm_test_delay"
+#define HIBERNATE_DELAY	"/sys/module/hibernate/parameters/pm_test_delay"
+
 int reset_by_ioctl(int exporter)
 {
 	return reset_exporter(exporter);
@@ -39,11 +42,8 @@ int memory_off_and_on(int exporter)
 }
 
 /* Down to the devices and up again at once, without firmware. */
-static int sleep_and_wake(const char *module, const char *state)
+static int sleep_and_wake(const char *delay, const char *state)
 {
-	char delay[128];
-
-	snprintf(delay, sizeof(delay), "/sys/module/%s/parameters/pm_test_delay", module);
 	return write_file(delay, "0") ?: write_file("/sys/power/pm_test", "devices") ?:
 	       write_file("/sys/power/state", "%s", state);
 }
@@ -51,14 +51,20 @@ static int sleep_and_wake(const char *module, const char *state)
 int suspend_and_resume(int exporter)
 {
 	(void)exporter;
-	return sleep_and_wake("suspend", "freeze");
+	return sleep_and_wake(SUSPEND_DELAY, "freeze");
+}
+
+/* A kernel may have been built without. */
+bool can_hibernate(void)
+{
+	return !access(HIBERNATE_DELAY, F_OK);
 }
 
 /* As far as the image, which is not written. */
 int hibernate_and_resume(int exporter)
 {
 	(void)exporter;
-	return sleep_and_wake("hibernate", "disk");
+	return sleep_and_wake(HIBERNATE_DELAY, "disk");
 }
 
 static int count_recoveries(void)

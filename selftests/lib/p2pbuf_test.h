@@ -59,6 +59,7 @@ int reset_function(const char *bdf);
 int reset_by_sysfs(int exporter);
 int memory_off_and_on(int exporter);
 int suspend_and_resume(int exporter);
+bool can_hibernate(void);
 int hibernate_and_resume(int exporter);
 int error_below(const char *port);
 int error_and_recovery(int exporter);
