@@ -7,6 +7,8 @@ Those that differ in kind; selftests/matrix has all topologies and IOMMUs.
 
 from dataclasses import dataclass, field
 
+import tap
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -144,17 +146,24 @@ class Integrity:
 INTEGRITY = {
     "kunit": Integrity("modprobe p2pbuf_kunit && "
                        "cat /sys/kernel/debug/kunit/p2pbuf_*/results"),
+    "p2pbuf-stress": Integrity(
+        tap.by_status("p2pbuf-stress --seconds 60"),
+        tap.by_status("p2pbuf-stress --seconds 600")),
+    "p2pbuf-fuzz": Integrity(
+        tap.by_status("p2pbuf-fuzz --calls 50000"),
+        tap.by_status("p2pbuf-fuzz --calls 1000000")),
 }
 
 DEBUG = ["--kernel", "debug"]
-# Real time, and tasks that really run at once.
+# What needs tasks that really run at once; time is real then.
 SMP = DEBUG + ["--smp", "2"]
+RACES = ["test_faulting", "test_holders", *INTEGRITY]
 VGEM = ["--module", "vgem"]
 
 # Each route, each kind of IOMMU, and each event.
 DEBUG_CELLS = {
-    "switch/off": Cell(DEBUG + TESTDEV),
-    "host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL),
+    "switch/off": Cell(DEBUG + TESTDEV + RESETTABLE_IN_SWITCH),
+    "host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + RESETTABLE),
     "host-bridge/off": Cell(DEBUG + HOST_BRIDGE, ROUTE_TESTS),
     "host-bridge/amd": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "amd"],
                             ROUTE_TESTS),
@@ -173,7 +182,6 @@ DEBUG_CELLS = {
                                        FOREIGN),
     "foreign/host-bridge/intel": Cell(
         DEBUG + HOST_BRIDGE + INTEL + VFIO + VGEM, FOREIGN),
-    "integrity/switch/off": Cell(SMP, list(INTEGRITY)),
-    "integrity/host-bridge/intel": Cell(SMP + HOST_BRIDGE + INTEL,
-                                        list(INTEGRITY)),
+    "races/switch/off": Cell(SMP, RACES),
+    "races/host-bridge/intel": Cell(SMP + HOST_BRIDGE + INTEL, RACES),
 }
