@@ -485,7 +485,7 @@ struct p2pbuf_copy {
  * arrive), EAGAIN (the importer's function is being reset, recovered or suspended),
  * ETIMEDOUT (the engine did not complete; it was stopped), and where
  * P2PBUF_FLOW_MOVABLE maps anew, what the exporter's map returns. @copied tells how far
- * it got, whatever the error.
+ * it got, whatever the error. What was mapped anew stays mapped.
  */
 #define P2PBUF_IOCTL_COPY \
 	_IOWR(P2PBUF_IOCTL_BASE, 0x45, struct p2pbuf_copy)
@@ -541,7 +541,7 @@ struct p2pbuf_transfer {
  * size), EBUSY (with those of the transfers that are not over it would be more than
  * P2PBUF_TRANSFER_CHUNKS; a chunk ends where a page of @src or of @dst does), EMFILE (no
  * file descriptor left), and where P2PBUF_FLOW_MOVABLE maps anew, what
- * the exporter's map returns.
+ * the exporter's map returns. What was mapped anew stays mapped.
  */
 #define P2PBUF_IOCTL_TRANSFER \
 	_IOWR(P2PBUF_IOCTL_BASE, 0x46, struct p2pbuf_transfer)
