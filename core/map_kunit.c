@@ -72,8 +72,9 @@ static const struct p2pbuf_mapping *make_mapping(struct kunit *test)
 	KUNIT_ASSERT_NOT_NULL(test, fixture);
 	fixture->provider.bus_offset = param->bus_offset;
 	fixture->map.route = param->route;
-	fixture->map.ranges = p2pbuf_kunit_ranges(test, &fixture->provider, param->bar_start,
-					   user, ARRAY_SIZE(user));
+	fixture->map.ranges = p2pbuf_kunit_ranges(test, &fixture->provider,
+						  param->bar_start, user,
+						  ARRAY_SIZE(user));
 	if (param->route == P2PBUF_ROUTE_IOVA)
 		fixture->map.iova.addr = param->iova;
 	if (param->route == P2PBUF_ROUTE_HOST_BRIDGE)
@@ -140,4 +141,5 @@ static struct kunit_suite map_suite = {
 	.name = "p2pbuf_map",
 	.test_cases = map_cases,
 };
+
 kunit_test_suite(map_suite);

@@ -10,9 +10,10 @@
 KUNIT_DEFINE_ACTION_WRAPPER(free_ranges, p2pbuf_ranges_free, struct p2pbuf_ranges *);
 
 /* Ranges of a BAR that ends nowhere; freed with @test. */
-struct p2pbuf_ranges *p2pbuf_kunit_ranges(struct kunit *test, struct p2pdma_provider *provider,
-				   phys_addr_t bar_start,
-				   const struct p2pbuf_range *user, unsigned int nr)
+struct p2pbuf_ranges *
+p2pbuf_kunit_ranges(struct kunit *test, struct p2pdma_provider *provider,
+		    phys_addr_t bar_start, const struct p2pbuf_range *user,
+		    unsigned int nr)
 {
 	struct p2pbuf_ranges *ranges;
 
@@ -219,6 +220,7 @@ static struct kunit_suite ranges_suite = {
 	.name = "p2pbuf_ranges",
 	.test_cases = ranges_cases,
 };
+
 kunit_test_suite(ranges_suite);
 
 MODULE_DESCRIPTION("KUnit tests of the p2pbuf core");

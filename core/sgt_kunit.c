@@ -116,4 +116,5 @@ static struct kunit_suite sgt_suite = {
 	.name = "p2pbuf_sgt",
 	.test_cases = sgt_cases,
 };
+
 kunit_test_suite(sgt_suite);
