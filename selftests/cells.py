@@ -30,7 +30,9 @@ BOUNCE_ONLY = ["test_swiotlb"]
 FOREIGN = ["test_ram", "test_vfio"]
 # Takes functions away, by the kernel's own hotplug driver.
 UNPLUG_ONLY = ["test_unplug"]
-ELSEWHERE = BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY
+# Needs a kernel that fails on demand.
+FAILURES_ONLY = ["test_failnth"]
+ELSEWHERE = BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY + FAILURES_ONLY
 # What a topology or an IOMMU can make a difference to.
 ROUTE_TESTS = ["test_route", "test_map", "test_dma", "test_audit",
                "test_flush", "test_access"]
@@ -182,6 +184,9 @@ DEBUG_CELLS = {
                                        FOREIGN),
     "foreign/host-bridge/intel": Cell(
         DEBUG + HOST_BRIDGE + INTEL + VFIO + VGEM, FOREIGN),
+    "failures/switch/off": Cell(DEBUG, FAILURES_ONLY),
+    "failures/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL,
+                                       FAILURES_ONLY),
     "races/switch/off": Cell(SMP, RACES),
     "races/host-bridge/intel": Cell(SMP + HOST_BRIDGE + INTEL, RACES),
 }

@@ -5,6 +5,7 @@
  * the importer knows nothing shows it by the memory, which changes or does not.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -23,6 +24,8 @@
 
 /* Between what is done and the late write. */
 #define LEAD_MS		4
+/* Of the guest's time; a recovery takes long to begin. */
+#define MAX_LEAD_MS	4000
 /* In seconds: the kernel's logs of faults are limited to ten in so many. */
 #define LOG_INTERVAL	6
 
@@ -101,9 +104,18 @@ static int import_and_map(FIXTURE_DATA(access) *self, int fd, unsigned int inter
 	return ret;
 }
 
+/* A whole write proves the mapping and puts the translation into the IOTLB. */
+static int write_once(FIXTURE_DATA(access) *self, uint64_t addr)
+{
+	int ret;
+
+	memset(self->memory, BEFORE, PAGE);
+	ret = engine_write(self->test, addr, DURING, PAGE);
+	return ret || count_bytes(self->memory, DURING) == PAGE ? ret : -EIO;
+}
+
 /*
- * A whole write, which proves the mapping and puts the translation into the IOTLB, and
- * another that is about to arrive, @lead_ms later. In lazy mode the kernel flushes what
+ * A write, and another that is about to arrive, @lead_ms later. In lazy mode the kernel flushes what
  * is queued within 10 ms, so the data have to arrive sooner after the unmap than that.
  */
 static int write_and_start_another(FIXTURE_DATA(access) *self, uint64_t addr,
@@ -111,10 +123,7 @@ static int write_and_start_another(FIXTURE_DATA(access) *self, uint64_t addr,
 {
 	int ret;
 
-	memset(self->memory, BEFORE, PAGE);
-	ret = engine_write(self->test, addr, DURING, PAGE);
-	if (!ret && count_bytes(self->memory, DURING) != PAGE)
-		ret = -EIO;
+	ret = write_once(self, addr);
 	if (!ret)
 		ret = engine_start(self->test, addr, AFTER, PAGE);
 	usleep((ENGINE_MS - lead_ms) * 1000);
@@ -256,11 +265,11 @@ TEST_F(access, read_only_sgt)
  * What happens to the exporter's function: DMA from before it and DMA from after it.
  */
 
-/* @slow: access goes later than a write takes, so that none from before can be late. */
+/* @frozen: nothing runs until access has gone, so that none can begin just before. */
 struct event {
 	const char *name;
 	int (*happen)(int exporter);
-	bool slow;
+	bool frozen;
 };
 
 static const struct event events[] = {
@@ -273,6 +282,43 @@ static const struct event events[] = {
 	{ "unbind and bind", unbind_and_bind, false },
 	{ "remove and rescan", remove_and_rescan, false },
 };
+
+/* An event in a thread of its own. */
+struct happening {
+	const struct event *event;
+	int exporter;
+	int ret;
+};
+
+static void *happen(void *arg)
+{
+	struct happening *happening = arg;
+
+	happening->ret = happening->event->happen(happening->exporter);
+	return NULL;
+}
+
+/* Let the event happen, and a write arrive @lead_ms after its beginning. */
+static int happen_and_write(FIXTURE_DATA(access) *self, const struct event *event,
+			    uint64_t addr, unsigned int lead_ms)
+{
+	struct happening happening = { .event = event, .exporter = self->exporter };
+	pthread_t thread;
+	int ret;
+
+	if (lead_ms < ENGINE_MS)
+		return write_and_start_another(self, addr, lead_ms) ?:
+		       event->happen(self->exporter);
+	ret = write_once(self, addr);
+	if (ret)
+		return ret;
+	if (pthread_create(&thread, NULL, happen, &happening))
+		return -EAGAIN;
+	usleep((lead_ms - ENGINE_MS) * 1000);
+	ret = engine_start(self->test, addr, AFTER, PAGE);
+	pthread_join(thread, NULL);
+	return ret ?: happening.ret;
+}
 
 /*
  * Map, let the event happen, and a write arrive @lead_ms after it began, or later. The
@@ -288,9 +334,7 @@ static int write_into_event(FIXTURE_DATA(access) *self, unsigned int interconnec
 	ret = import_and_map(self, self->fd, interconnect,
 			     P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &handle, addr);
 	if (!ret)
-		ret = write_and_start_another(self, *addr, lead_ms);
-	if (!ret)
-		ret = event->happen(self->exporter);
+		ret = happen_and_write(self, event, *addr, lead_ms);
 	if (!ret)
 		ret = engine_wait(self->test) < 0 ? -EIO : 0;
 	close_memory(self);
@@ -299,7 +343,8 @@ static int write_into_event(FIXTURE_DATA(access) *self, unsigned int interconnec
 
 /*
  * How long it takes from the call to the moment when access goes is the event's affair;
- * so the write comes later and later until it is too late.
+ * so the write comes later and later until it is too late. It is never so much later that
+ * it could have begun when access was gone.
  */
 static void check_event(struct __test_metadata *_metadata, FIXTURE_DATA(access) *self,
 			unsigned int interconnect, const struct event *event)
@@ -308,12 +353,13 @@ static void check_event(struct __test_metadata *_metadata, FIXTURE_DATA(access) 
 	uint64_t addr;
 	int faults;
 
-	for (lead_ms = LEAD_MS; lead_ms < ENGINE_MS; lead_ms += LEAD_MS) {
+	for (lead_ms = LEAD_MS; lead_ms < MAX_LEAD_MS;
+	     lead_ms += lead_ms < ENGINE_MS / 2 ? lead_ms : ENGINE_MS / 2) {
 		ASSERT_EQ(0, write_into_event(self, interconnect, event, lead_ms, &addr));
-		if (event->slow || count_bytes(self->memory, AFTER) != PAGE)
+		if (event->frozen || count_bytes(self->memory, AFTER) != PAGE)
 			break;
 	}
-	EXPECT_EQ(PAGE, count_bytes(self->memory, event->slow ? AFTER : DURING)) {
+	EXPECT_EQ(PAGE, count_bytes(self->memory, event->frozen ? AFTER : DURING)) {
 		TH_LOG("%s: a write from before it arrived", event->name);
 	}
 

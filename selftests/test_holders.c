@@ -385,9 +385,13 @@ static void *poll_source(void *arg)
 	return NULL;
 }
 
+/* And sleeps, so that it has taken the files and not only begun. */
 static bool some_thread_polls(void)
 {
-	return !run_shell("grep -q ^%d' ' /proc/%d/task/*/syscall", SYS_poll, getpid());
+	return !run_shell("cd /proc/%d/task && for task in *; do "
+			  "grep -q '^%d ' $task/syscall && "
+			  "grep -q ') S ' $task/stat && exit 0; done; exit 1",
+			  getpid(), SYS_poll);
 }
 
 static int hold_by_poll(struct grip *grip, int fd)

@@ -9,7 +9,7 @@
 #define EXPORTER	"p2pbuf_exporter"
 #define IMPORTER	"p2pbuf_importer"
 
-enum held {
+enum footprint {
 	REFS_CORE,
 	REFS_EXPORTER,
 	REFS_IMPORTER,
