@@ -115,8 +115,9 @@ static int write_once(FIXTURE_DATA(access) *self, uint64_t addr)
 }
 
 /*
- * A write, and another that is about to arrive, @lead_ms later. In lazy mode the kernel flushes what
- * is queued within 10 ms, so the data have to arrive sooner after the unmap than that.
+ * A write, and another that is about to arrive, @lead_ms later. In lazy mode the kernel
+ * flushes what is queued within 10 ms, so the data have to arrive sooner after the unmap
+ * than that.
  */
 static int write_and_start_another(FIXTURE_DATA(access) *self, uint64_t addr,
 				   unsigned int lead_ms)

@@ -215,7 +215,8 @@ TEST_F_TIMEOUT(event, with_dma_in_flight, GUEST_TIMEOUT)
 	if (!data_arrives())
 		SKIP(return, NO_DATA);
 	for (i = 0; i < 2; i++)
-		ASSERT_EQ(0, start_traffic(&traffic[i], self->pair.importer, self->pair.handles[i]));
+		ASSERT_EQ(0, start_traffic(&traffic[i], self->pair.importer,
+					   self->pair.handles[i]));
 	EXPECT_EQ(0, variant->happen(self->pair.exporter));
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(-ESTALE, wait_for_traffic(&traffic[i]));

@@ -60,6 +60,7 @@ struct grip {
 	uint8_t *map;
 	aio_context_t aio;
 	pthread_t thread;
+	atomic_int tid;		/* of @thread, when it runs */
 	int pipe[2];
 };
 
@@ -381,26 +382,31 @@ static void *poll_source(void *arg)
 		{ .fd = grip->pipe[0], .events = POLLIN },
 	};
 
+	grip->tid = gettid();
 	poll(fds, ARRAY_SIZE(fds), -1);
 	return NULL;
 }
 
 /* And sleeps, so that it has taken the files and not only begun. */
-static bool some_thread_polls(void)
+static bool polls(pid_t tid)
 {
-	return !run_shell("cd /proc/%d/task && for task in *; do "
-			  "grep -q '^%d ' $task/syscall && "
-			  "grep -q ') S ' $task/stat && exit 0; done; exit 1",
-			  getpid(), SYS_poll);
+	char path[64], call[64] = "", stat[256] = "";
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/syscall", tid);
+	read_file(path, call, sizeof(call));
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	read_file(path, stat, sizeof(stat));
+	return strtol(call, NULL, 10) == SYS_poll && strstr(stat, ") S ");
 }
 
 static int hold_by_poll(struct grip *grip, int fd)
 {
 	grip->source = fd;
+	grip->tid = 0;
 	if (pipe2(grip->pipe, O_CLOEXEC) ||
 	    pthread_create(&grip->thread, NULL, poll_source, grip))
 		return -EAGAIN;
-	while (!some_thread_polls())
+	while (!polls(grip->tid))
 		usleep(1000);
 	return 0;
 }
