@@ -2,7 +2,6 @@
 """The debug kernel: the newest kernel source package, x86-64's tinyconfig and
 debug.config, built once in the cache directory by the build root's compiler."""
 
-import fcntl
 import functools
 import hashlib
 import os
