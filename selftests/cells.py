@@ -173,9 +173,10 @@ DEBUG_CELLS = {
     "switch/off": Cell(DEBUG + TESTDEV),
     "switch/off/reset": Cell(DEBUG + RESETTABLE_IN_SWITCH, RESET_TESTS),
     "host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + RESETTABLE),
-    "host-bridge/off": Cell(DEBUG + HOST_BRIDGE, ROUTE_TESTS),
+    "host-bridge/off": Cell(DEBUG + HOST_BRIDGE,
+                            ROUTE_TESTS + FAILURES_ONLY),
     "host-bridge/amd": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "amd"],
-                            ROUTE_TESTS),
+                            ROUTE_TESTS + FAILURES_ONLY),
     "host-bridge/virtio": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "virtio"],
                                ROUTE_TESTS),
     "host-bridge/intel-scalable": Cell(

@@ -101,22 +101,21 @@ def timeout():
         assert os.path.getsize(log) > 1000
 
 
-def checkers_off():
+def checker_off():
     """With the debug kernel, a checker that does not check fails the run."""
     _, err = guest("sh", "-c", "echo off > /sys/kernel/debug/kmemleak",
-                   options=["--kernel", "debug", "--no-bind",
-                            "--append", "dma_debug=off"], expect=126)
-    for checker in "the DMA API's checks", "kmemleak":
-        assert f"{checker} gave up" in err, err
+                   options=["--kernel", "debug", "--no-bind"], expect=126)
+    assert "kmemleak gave up" in err, err
 
 
 def module_in_use():
     """With the debug kernel, a module that cannot go fails the run."""
-    _, err = guest("sh", "-c", "sleep 1000 < /dev/p2pbuf/exporter/* &",
+    _, err = guest("sh", "-c",
+                   "sleep 1000 < /dev/p2pbuf/exporter/$P2PBUF_EXPORTER &",
                    options=["--kernel", "debug"], expect=126)
     assert "p2pbuf_exporter is still in use" in err, err
 
 
 TESTS = [exit_status, exact_output, exact_arguments, file_mode, kernel_warning,
          kernel_crash, leak, early_end, timeout]
-DEBUG_TESTS = [checkers_off, module_in_use]
+DEBUG_TESTS = [checker_off, module_in_use]

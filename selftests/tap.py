@@ -84,9 +84,11 @@ def read_ktap(name, output, status):
     """
     tally = Tally()
     titles, planned, seen = {}, {}, {}		# by indentation
-    for line in output.splitlines():
-        text = line.lstrip(" ")
-        depth = len(line) - len(text)
+    since = offset = 0		# of the present test's output
+    for line in output.splitlines(keepends=True):
+        offset += len(line)
+        text = line.strip()
+        depth = len(line) - len(line.lstrip(" "))
         plan, result = PLAN.match(text), RESULT.match(text)
         if text.startswith(SUBTEST):
             titles[depth] = text[len(SUBTEST):]
@@ -99,14 +101,15 @@ def read_ktap(name, output, status):
         for each in below:
             ran = seen.pop(each)
             if planned.pop(each, ran) != ran:
-                tally.failed.append((test, output + "not all tests ran\n"))
+                tally.failed.append((test, "not all tests ran\n"))
         seen[depth] = seen.get(depth, 0) + 1
         if result.group(1):
-            tally.failed.append((test, output))
+            tally.failed.append((test, output[since:offset]))
         elif result.group(4) == "SKIP":
             tally.skipped.append((test, result.group(5) or "no reason given"))
         elif not below:
             tally.passed.append(test)
+        since = offset
     if status or not tally.total():
         tally.failed.append((name, output + f"status {status}\n"))
     return tally
