@@ -101,10 +101,15 @@ int unbind_and_bind(int exporter)
 	       bind_driver(exporter_bdf(), "p2pbuf_exporter");
 }
 
+/* A new function in the same place, with an IOMMU domain of its own. */
+int replace_function(const char *bdf)
+{
+	return run_shell("echo 1 > /sys/bus/pci/devices/%s/remove", bdf) ?:
+	       write_file("/sys/bus/pci/rescan", "1") ?: bind_both();
+}
+
 int remove_and_rescan(int exporter)
 {
 	(void)exporter;
-	return run_shell("echo 1 > /sys/bus/pci/devices/%s/remove", exporter_bdf()) ?:
-	       write_file("/sys/bus/pci/rescan", "1") ?:
-	       bind_driver(exporter_bdf(), "p2pbuf_exporter");
+	return replace_function(exporter_bdf());
 }

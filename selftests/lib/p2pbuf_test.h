@@ -64,6 +64,7 @@ int hibernate_and_resume(int exporter);
 int error_below(const char *port);
 int error_and_recovery(int exporter);
 int unbind_and_bind(int exporter);
+int replace_function(const char *bdf);
 int remove_and_rescan(int exporter);
 
 /* acs.c: the port above both functions, and whether it redirects */
