@@ -379,6 +379,10 @@ static void check_events(struct __test_metadata *_metadata, FIXTURE_DATA(access)
 			 unsigned int interconnect)
 {
 	unsigned int i;
+	char port[16];
+
+	if (!common_port(port, sizeof(port)))
+		SKIP(return, "the functions share a bus, which is not reset for one");
 
 	for (i = 0; i < ARRAY_SIZE(events); i++) {
 		/* Its driver does not set the device up again (drivers/iommu, 7.3.4). */
