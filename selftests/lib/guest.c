@@ -263,3 +263,9 @@ int reload_importer(unsigned int bits)
 	return run_shell("rmmod p2pbuf_importer && modprobe p2pbuf_importer dma_bits=%u",
 			 bits);
 }
+
+/* After reload_importer(): did the kernel find no memory for so small a mask? */
+bool mask_is_refused(unsigned int bits)
+{
+	return !run_shell("dmesg | grep -q 'cannot do %u-bit DMA'", bits);
+}

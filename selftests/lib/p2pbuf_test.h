@@ -26,6 +26,8 @@
  */
 #define GUEST_TIMEOUT	100000
 
+#define NO_ZONE		"this kernel has no memory zone for so small a mask"
+
 /* Why a test is skipped where the IOMMU translates what a switch would route. */
 #define NO_DATA		"QEMU does not carry the data in this cell"
 
@@ -52,6 +54,7 @@ int bind_both(void);
 int set_memory_decoding(const char *bdf, bool on);
 int run_shell(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int reload_importer(unsigned int bits);
+bool mask_is_refused(unsigned int bits);
 
 /* events.c: what can happen to the exporter's function */
 int reset_by_ioctl(int exporter);
