@@ -169,15 +169,6 @@ static int sysfs_rescan(const struct victim *victim)
 	return write_file("/sys/bus/pci/rescan", "1");
 }
 
-static bool is_bound(const struct victim *victim)
-{
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/%s", victim->driver,
-		 victim->bdf());
-	return !access(path, F_OK);
-}
-
 /* The importer's driver binds by itself, a moment after the function is there. */
 static int bind_again(const struct victim *victim)
 {
@@ -185,9 +176,9 @@ static int bind_again(const struct victim *victim)
 
 	if (victim == &exporter)
 		return bind_driver(victim->bdf(), victim->driver);
-	for (i = 0; i < PATIENCE * 10 && !is_bound(victim); i++)
+	for (i = 0; i < PATIENCE * 10 && !is_bound(victim->driver, victim->bdf()); i++)
 		usleep(100000);
-	return is_bound(victim) ? 0 : -ENODEV;
+	return is_bound(victim->driver, victim->bdf()) ? 0 : -ENODEV;
 }
 
 FIXTURE(unplug)

@@ -61,14 +61,6 @@ static long count_files(void)
 	return nr;
 }
 
-bool is_bound(const char *driver, const char *bdf)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/%s", driver, bdf);
-	return !access(path, F_OK);
-}
-
 static long count_regions(void)
 {
 	FILE *file = fopen("/proc/iomem", "re");

@@ -30,6 +30,5 @@ enum footprint {
 /* @handle: of an import, or 0 */
 void look(long *held, int importer, uint32_t handle);
 const char *difference(const long *before, const long *after);
-bool is_bound(const char *driver, const char *bdf);
 
 #endif /* _P2PBUF_FOOTPRINT_H */

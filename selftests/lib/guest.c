@@ -183,6 +183,14 @@ int unbind_driver(const char *bdf)
 	return write_file(path, "%s", bdf);
 }
 
+bool is_bound(const char *driver, const char *bdf)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/%s", driver, bdf);
+	return !access(path, F_OK);
+}
+
 /* 0 if the function is bound to @driver afterwards. */
 int bind_driver(const char *bdf, const char *driver)
 {
@@ -196,8 +204,7 @@ int bind_driver(const char *bdf, const char *driver)
 	ret = write_file("/sys/bus/pci/drivers_probe", "%s", bdf);
 	if (ret)
 		return ret;
-	snprintf(path, sizeof(path), "/sys/bus/pci/drivers/%s/%s", driver, bdf);
-	return access(path, F_OK) ? -errno : 0;
+	return is_bound(driver, bdf) ? 0 : -ENOENT;
 }
 
 bool has_driver(const char *bdf)

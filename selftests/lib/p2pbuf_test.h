@@ -49,6 +49,7 @@ int write_file(const char *path, const char *format, ...)
 int read_file(const char *path, char *buf, size_t size);
 int bind_driver(const char *bdf, const char *driver);
 int unbind_driver(const char *bdf);
+bool is_bound(const char *driver, const char *bdf);
 bool has_driver(const char *bdf);
 int bind_both(void);
 int set_memory_decoding(const char *bdf, bool on);
