@@ -183,6 +183,22 @@ static void print_kind(unsigned int kind)
 	printf("\n");
 }
 
+static bool is_as_expected(unsigned int kind)
+{
+	return !counts[kind].successes == get_kind(kind)->refused;
+}
+
+/* Has each kind that can succeed done so? */
+bool tally_is_complete(void)
+{
+	unsigned int kind;
+
+	for (kind = 0; kind < nr_kinds; kind++)
+		if (!is_as_expected(kind))
+			return false;
+	return true;
+}
+
 /* Prints the counts. Every error is documented, and each kind succeeded at least once? */
 bool tally_report(void)
 {
@@ -191,7 +207,7 @@ bool tally_report(void)
 
 	for (kind = 0; kind < nr_kinds; kind++) {
 		print_kind(kind);
-		if (!counts[kind].successes == get_kind(kind)->refused)
+		if (is_as_expected(kind))
 			continue;
 		printf("%s %s succeeded\n", get_kind(kind)->name,
 		       get_kind(kind)->refused ? "must not have" : "never");

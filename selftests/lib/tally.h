@@ -56,6 +56,7 @@ int tally(unsigned int kind, int ret);
 unsigned long tally_calls(void);
 unsigned long tally_errors(void);
 unsigned int tally_undocumented(void);
+bool tally_is_complete(void);
 bool tally_report(void);
 
 /**
