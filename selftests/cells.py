@@ -143,7 +143,8 @@ CELLS = {
 @dataclass(frozen=True)
 class Integrity:
     """A program that looks for what checkers find, as shell code: how it is run by
-    make check-debug, and by make check-debug-long if that is another way."""
+    make check-debug, and by make check-debug-long if that is another way.  Two
+    cells run each."""
     short: str
     long: str = ""
 
@@ -158,8 +159,8 @@ INTEGRITY = {
         tap.by_status("p2pbuf-stress --seconds 60"),
         tap.by_status("p2pbuf-stress --seconds 600")),
     "p2pbuf-fuzz": Integrity(
-        tap.by_status("p2pbuf-fuzz --calls 50000"),
-        tap.by_status("p2pbuf-fuzz --calls 1000000")),
+        tap.by_status("p2pbuf-fuzz --calls 25000"),
+        tap.by_status("p2pbuf-fuzz --calls 500000")),
 }
 
 DEBUG = ["--kernel", "debug"]
@@ -173,10 +174,12 @@ DEBUG_CELLS = {
     "switch/off": Cell(DEBUG + TESTDEV),
     "switch/off/reset": Cell(DEBUG + RESETTABLE_IN_SWITCH, RESET_TESTS),
     "host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + RESETTABLE),
-    "host-bridge/off": Cell(DEBUG + HOST_BRIDGE,
-                            ROUTE_TESTS + FAILURES_ONLY),
+    # dma-debug, which sees this route alone, complains of a page that is mapped
+    # eight times: a BAR that need not be repeated to exceed 4 GiB.
+    "host-bridge/off/8G": Cell(DEBUG + HOST_BRIDGE + ["--bar-size", "8G"],
+                               ROUTE_TESTS + FAILURES_ONLY),
     "host-bridge/amd": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "amd"],
-                            ROUTE_TESTS + FAILURES_ONLY),
+                            ROUTE_TESTS),
     "host-bridge/virtio": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "virtio"],
                                ROUTE_TESTS),
     "host-bridge/intel-scalable": Cell(
