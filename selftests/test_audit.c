@@ -21,6 +21,8 @@
 #define READ_WRITE	(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)
 #define NR_PAGES	64U
 #define NOBODY		65534
+/* 32 bits do not hold it. */
+#define LARGE		((4UL * 1024 + 64) * 1024 * 1024)
 
 FIXTURE(audit)
 {
@@ -327,19 +329,17 @@ static const char *caught_by(FIXTURE_DATA(fault) *self, enum p2pbuf_test_fault f
 	return name ? name : "";
 }
 
-/* Four pages, or the same 64 MiB again and again until 32 bits do not hold the sum. */
+/* Four pages, or so much, from a BAR of any size. */
 static int export_source(int exporter, bool large)
 {
 	static const unsigned int pages[] = { 6, 2, 9, 0 };
-	struct p2pbuf_range ranges[65];
-	unsigned int i;
+	uint64_t size = bar_size(exporter, TEST_BAR);
 
 	if (!large)
 		return export_pages(exporter, pages, ARRAY_SIZE(pages));
-	for (i = 0; i < ARRAY_SIZE(ranges); i++)
-		ranges[i] = (struct p2pbuf_range){ 0, 64 * 1024 * 1024 };
-	return export_ranges(exporter, TEST_BAR, ranges, ARRAY_SIZE(ranges),
-			     O_RDWR | O_CLOEXEC);
+	if (size > LARGE)
+		size = LARGE;
+	return export_repeated(exporter, size, (LARGE + size - 1) / size);
 }
 
 /*
