@@ -158,6 +158,15 @@ static int surprise_device(const struct victim *victim)
 	return surprise(victim->bdf());
 }
 
+/* QEMU takes away what is in a slot without power. */
+static int slot_power_off(const struct victim *victim)
+{
+	static const char turn_off[] =
+		"cd /sys/bus/pci/slots && echo 0 > $(dirname $(grep -lx %.10s */address))/power";
+
+	return run_shell(turn_off, victim->bdf());
+}
+
 static int sysfs_remove(const struct victim *victim)
 {
 	return run_shell("echo 1 > /sys/bus/pci/devices/%s/remove", victim->bdf());
@@ -200,6 +209,12 @@ FIXTURE_VARIANT(unplug)
 FIXTURE_VARIANT_ADD(unplug, orderly)
 {
 	.go = del_device,
+	.come = add_device,
+};
+
+FIXTURE_VARIANT_ADD(unplug, slot_power)
+{
+	.go = slot_power_off,
 	.come = add_device,
 };
 
