@@ -2,9 +2,53 @@
 #ifndef _P2PBUF_CORE_H
 #define _P2PBUF_CORE_H
 
+#include <linux/list.h>
+#include <linux/mutex.h>
+
 #include <p2pbuf.h>
 
-unsigned int p2pbuf_ranges_index(const struct p2pbuf_ranges *ranges, u64 offset);
+/*
+ * dma_iova_try_alloc() WARNs about sizes with the top bit set (Linux 7.2,
+ * drivers/iommu/dma-iommu.c), and a file offset could not name them either.
+ */
+#define P2PBUF_SIZE_LIMIT	BIT_ULL(63)
+
+/**
+ * struct p2pbuf_layout - places of ranges inside one IOVA allocation
+ * @node: in p2pbuf_layouts.list
+ * @leaves: page sizes of the IOMMU that it is for, a bitmap
+ * @size: of the allocation, below P2PBUF_SIZE_LIMIT
+ * @nr: number of runs: ranges that follow each other in IOVA space too
+ * @iovas: offset of each run in the allocation, ascending; behind @starts
+ * @starts: offset of each run in the buffer, ascending; the first one is 0
+ *
+ * Immutable.
+ */
+struct p2pbuf_layout {
+	struct list_head node;
+	unsigned long leaves;
+	u64 size;
+	unsigned int nr;
+	u64 *iovas;
+	u64 starts[];
+};
+
+/**
+ * struct p2pbuf_layouts - the layouts of a DMABUF's ranges that were asked for
+ * @lock: protects @list; what is in it stays as long as the ranges
+ * @list: of struct p2pbuf_layout
+ */
+struct p2pbuf_layouts {
+	struct mutex lock; /* see above */
+	struct list_head list;
+};
+
+struct p2pbuf_layouts *p2pbuf_layouts_create(void);
+void p2pbuf_layouts_free(struct p2pbuf_layouts *layouts);
+const struct p2pbuf_layout *p2pbuf_layout_get(const struct p2pbuf_ranges *ranges,
+					      unsigned long leaves);
+
+unsigned int p2pbuf_last_start(const u64 *starts, unsigned int nr, u64 offset);
 
 #if IS_ENABLED(CONFIG_KUNIT)
 u64 p2pbuf_highest_addr(const struct p2pbuf_ranges *ranges, enum p2pbuf_route route);

@@ -68,6 +68,7 @@ EXPORT_SYMBOL_GPL(p2pbuf_phys_ops);
  * @map: to be filled in; protected by the reservation lock from here on
  * @attach: dynamic attachment with an invalidate_mappings callback
  * @dir: direction of the DMA
+ * @flags: what the importer wants
  *
  * Context: may sleep; the reservation lock is held.
  * Return: 0, or -EOPNOTSUPP (the exporter does not offer it), an error of the
@@ -75,7 +76,7 @@ EXPORT_SYMBOL_GPL(p2pbuf_phys_ops);
  */
 int p2pbuf_map_attachment(struct p2pbuf_mapping *map,
 			  struct dma_buf_attachment *attach,
-			  enum dma_data_direction dir)
+			  enum dma_data_direction dir, enum p2pbuf_map_flags flags)
 {
 	const struct p2pbuf_phys_ops *ops = p2pbuf_phys_ops(attach->dmabuf);
 	const struct p2pbuf_ranges *ranges;
@@ -89,7 +90,7 @@ int p2pbuf_map_attachment(struct p2pbuf_mapping *map,
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
 
-	ret = p2pbuf_map(map, attach->dev, ranges, dir);
+	ret = p2pbuf_map(map, attach->dev, ranges, dir, flags);
 	if (ret)
 		ops->unmap(attach);
 	return ret;

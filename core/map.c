@@ -19,17 +19,17 @@
  * struct route_ops - what one route does
  * @map: map all of @map->ranges, or nothing and return an error
  * @unmap: undo @map
- * @addr: DMA address of buffer offset 0 of range @index
+ * @addr: DMA address of segment @index
  */
 struct route_ops {
-	int (*map)(struct p2pbuf_mapping *map);
+	int (*map)(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags);
 	void (*unmap)(struct p2pbuf_mapping *map);
 	dma_addr_t (*addr)(const struct p2pbuf_mapping *map, unsigned int index);
 };
 
 /* Bus address: what the switch routes by. No translation, no state, no undoing. */
 
-static int bus_map(struct p2pbuf_mapping *map)
+static int bus_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
 {
 	return 0;
 }
@@ -57,7 +57,7 @@ static void host_bridge_undo(struct p2pbuf_mapping *map, unsigned int nr)
 	kvfree(map->addrs);
 }
 
-static int host_bridge_map(struct p2pbuf_mapping *map)
+static int host_bridge_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
 {
 	const struct p2pbuf_ranges *ranges = map->ranges;
 	unsigned int i;
@@ -92,44 +92,126 @@ static dma_addr_t host_bridge_addr(const struct p2pbuf_mapping *map,
 
 /*
  * Through the host bridge, translated: one IOVA for all ranges, each linked at its
- * offset in the buffer, one IOTLB sync.
+ * offset in the buffer or where the aligned layout has it, one IOTLB sync.
  *
  * Not dma_iova_destroy(): on Linux 7.2 it defers the flush in lazy mode, so that the
  * device still reaches the memory after it returned, and it frees an IOVA of the
  * wrong size if less was linked than allocated.
  */
 
+/* Bytes of the buffer from run @index on that are contiguous for the device. */
+static u64 run_length(const struct p2pbuf_mapping *map, unsigned int index)
+{
+	const struct p2pbuf_layout *layout = map->layout;
+
+	if (!layout)
+		return map->ranges->size;
+	if (index + 1 < layout->nr)
+		return layout->starts[index + 1] - layout->starts[index];
+	return map->ranges->size - layout->starts[index];
+}
+
+/*
+ * Not dma_iova_unlink(): it flushes once per call, and it stops at a hole (Linux 7.3,
+ * __iommu_dma_iova_unlink() in drivers/iommu/dma-iommu.c).
+ */
+static void unlink_runs(struct p2pbuf_mapping *map, u64 linked)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(map->dev);
+	const struct p2pbuf_layout *layout = map->layout;
+	struct iommu_iotlb_gather gather;
+	unsigned int i;
+
+	iommu_iotlb_gather_init(&gather);
+	for (i = 0; i < layout->nr && layout->starts[i] < linked; i++)
+		iommu_unmap_fast(domain, map->iova.addr + layout->iovas[i],
+				 min(run_length(map, i), linked - layout->starts[i]),
+				 &gather);
+	iommu_iotlb_sync(domain, &gather);
+}
+
 static void iova_undo(struct p2pbuf_mapping *map, u64 linked)
 {
-	if (linked)
+	if (linked && map->layout)
+		unlink_runs(map, linked);
+	else if (linked)
 		dma_iova_unlink(map->dev, &map->iova, 0, linked, map->dir,
 				DMA_ATTR_MMIO);
 	dma_iova_free(map->dev, &map->iova);
 }
 
-static int iova_map(struct p2pbuf_mapping *map)
+static int iova_link(struct p2pbuf_mapping *map)
 {
 	const struct p2pbuf_ranges *ranges = map->ranges;
-	unsigned int i;
+	const struct p2pbuf_layout *layout = map->layout;
+	unsigned int i, run = 0;
+	u64 shift = 0;
 	int ret;
 
-	/* The route says that there is IOMMU DMA, so false means no space. */
-	if (!dma_iova_try_alloc(map->dev, &map->iova, 0, ranges->size))
-		return -ENOMEM;
-
 	for (i = 0; i < ranges->nr; i++) {
+		if (layout && run < layout->nr && layout->starts[run] == ranges->starts[i]) {
+			shift = layout->iovas[run] - layout->starts[run];
+			run++;
+		}
 		ret = dma_iova_link(map->dev, &map->iova, ranges->vecs[i].paddr,
-				    ranges->starts[i], ranges->vecs[i].len,
+				    ranges->starts[i] + shift, ranges->vecs[i].len,
 				    map->dir, DMA_ATTR_MMIO);
 		if (ret) {
 			iova_undo(map, ranges->starts[i]);
 			return ret;
 		}
 	}
+	return 0;
+}
 
-	ret = dma_iova_sync(map->dev, &map->iova, 0, ranges->size);
+/* The aligned layout, or NULL if its holes are too much. */
+static const struct p2pbuf_layout *get_aligned(const struct p2pbuf_mapping *map)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(map->dev);
+	const struct p2pbuf_layout *layout;
+
+	layout = p2pbuf_layout_get(map->ranges, domain->pgsize_bitmap);
+	if (layout == ERR_PTR(-EOVERFLOW))
+		return NULL;
+	if (!IS_ERR(layout) && layout->size - 1 > dma_get_mask(map->dev))
+		return NULL;
+	return layout;
+}
+
+/*
+ * The route says that there is IOMMU DMA, so false means no space.
+ *
+ * An allocation begins at a multiple of its size, rounded up to a power of two (Linux
+ * 7.3, alloc_iova() in drivers/iommu/iova.c), and so at one of each leaf inside it. Where
+ * that should change, aligned ranges would only have smaller leaves.
+ */
+static bool alloc_iova_for(struct p2pbuf_mapping *map, const struct p2pbuf_layout *layout)
+{
+	if (layout && dma_iova_try_alloc(map->dev, &map->iova, 0, layout->size)) {
+		map->layout = layout;
+		return true;
+	}
+	return dma_iova_try_alloc(map->dev, &map->iova, 0, map->ranges->size);
+}
+
+static int iova_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
+{
+	const struct p2pbuf_layout *layout = NULL;
+	int ret;
+
+	if (flags & P2PBUF_MAP_ALIGNED)
+		layout = get_aligned(map);
+	if (IS_ERR(layout))
+		return PTR_ERR(layout);
+	if (!alloc_iova_for(map, layout))
+		return -ENOMEM;
+
+	ret = iova_link(map);
 	if (ret)
-		iova_undo(map, ranges->size);
+		return ret;
+	ret = dma_iova_sync(map->dev, &map->iova, 0, dma_iova_size(&map->iova));
+	if (ret)
+		iova_undo(map, map->ranges->size);
 	return ret;
 }
 
@@ -140,7 +222,7 @@ static void iova_unmap(struct p2pbuf_mapping *map)
 
 static dma_addr_t iova_addr(const struct p2pbuf_mapping *map, unsigned int index)
 {
-	return map->iova.addr + map->ranges->starts[index];
+	return map->iova.addr + (map->layout ? map->layout->iovas[index] : 0);
 }
 
 static const struct route_ops route_ops[] = {
@@ -219,6 +301,7 @@ static int check_granule(struct device *dev, const struct p2pbuf_ranges *ranges)
  * @dev: the device that does the DMA
  * @ranges: what to map; kept by the caller until p2pbuf_unmap()
  * @dir: direction of the DMA
+ * @flags: what the importer wants
  *
  * The route is derived anew, so a change of it since attach is noticed.
  *
@@ -235,7 +318,8 @@ static int check_granule(struct device *dev, const struct p2pbuf_ranges *ranges)
  * left), -EIO (the DMA API refused a range), or an error of iommu_map().
  */
 int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
-	       const struct p2pbuf_ranges *ranges, enum dma_data_direction dir)
+	       const struct p2pbuf_ranges *ranges, enum dma_data_direction dir,
+	       enum p2pbuf_map_flags flags)
 {
 	struct p2pbuf_path path;
 	int ret;
@@ -261,7 +345,7 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
 	map->dir = dir;
 	map->route = path.route;
 
-	ret = route_ops[map->route].map(map);
+	ret = route_ops[map->route].map(map, flags);
 	if (ret)
 		memset(map, 0, sizeof(*map));
 	return ret;
@@ -289,11 +373,13 @@ EXPORT_SYMBOL_GPL(p2pbuf_unmap);
  * @map: the mapping
  *
  * Context: any.
- * Return: the number; 1 on P2PBUF_ROUTE_IOVA.
+ * Return: the number; 1 on P2PBUF_ROUTE_IOVA if the layout is contiguous.
  */
 unsigned int p2pbuf_nr_segments(const struct p2pbuf_mapping *map)
 {
-	return map->route == P2PBUF_ROUTE_IOVA ? 1 : map->ranges->nr;
+	if (map->route != P2PBUF_ROUTE_IOVA)
+		return map->ranges->nr;
+	return map->layout ? map->layout->nr : 1;
 }
 EXPORT_SYMBOL_GPL(p2pbuf_nr_segments);
 
@@ -310,7 +396,7 @@ void p2pbuf_segment(const struct p2pbuf_mapping *map, unsigned int index,
 {
 	seg->addr = route_ops[map->route].addr(map, index);
 	if (map->route == P2PBUF_ROUTE_IOVA)
-		seg->length = map->ranges->size;
+		seg->length = run_length(map, index);
 	else
 		seg->length = map->ranges->vecs[index].len;
 }
@@ -328,17 +414,18 @@ EXPORT_SYMBOL_GPL(p2pbuf_segment);
 dma_addr_t p2pbuf_find(const struct p2pbuf_mapping *map, u64 offset, u64 *run)
 {
 	const struct p2pbuf_ranges *ranges = map->ranges;
-	unsigned int i;
-	u64 within;
+	const struct p2pbuf_layout *layout = map->layout;
+	const u64 *starts = layout ? layout->starts : ranges->starts;
+	struct p2pbuf_segment seg;
+	unsigned int i = 0;
+	u64 within = offset;
 
-	if (map->route == P2PBUF_ROUTE_IOVA) {
-		*run = ranges->size - offset;
-		return map->iova.addr + offset;
+	if (map->route != P2PBUF_ROUTE_IOVA || layout) {
+		i = p2pbuf_last_start(starts, p2pbuf_nr_segments(map), offset);
+		within -= starts[i];
 	}
-
-	i = p2pbuf_ranges_index(ranges, offset);
-	within = offset - ranges->starts[i];
-	*run = ranges->vecs[i].len - within;
-	return route_ops[map->route].addr(map, i) + within;
+	p2pbuf_segment(map, i, &seg);
+	*run = seg.length - within;
+	return seg.addr + within;
 }
 EXPORT_SYMBOL_GPL(p2pbuf_find);

@@ -14,12 +14,6 @@
 
 #include "core.h"
 
-/*
- * dma_iova_try_alloc() WARNs about sizes with the top bit set (Linux 7.2,
- * drivers/iommu/dma-iommu.c), and a file offset could not name them either.
- */
-#define P2PBUF_SIZE_LIMIT	BIT_ULL(63)
-
 static int range_to_phys(phys_addr_t bar_start, u64 bar_size,
 			 const struct p2pbuf_range *range, struct phys_vec *vec)
 {
@@ -91,7 +85,8 @@ p2pbuf_ranges_create(struct p2pdma_provider *provider, phys_addr_t bar_start,
 		return ERR_PTR(-ENOMEM);
 	ranges->starts = kvmalloc_array(nr, sizeof(*ranges->starts),
 					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (!ranges->starts)
+	ranges->layouts = p2pbuf_layouts_create();
+	if (!ranges->starts || !ranges->layouts)
 		return ERR_PTR(-ENOMEM);
 
 	ranges->provider = provider;
@@ -127,21 +122,22 @@ void p2pbuf_ranges_free(struct p2pbuf_ranges *ranges)
 {
 	if (IS_ERR_OR_NULL(ranges))
 		return;
+	p2pbuf_layouts_free(ranges->layouts);
 	kvfree(ranges->starts);
 	kvfree(ranges);
 }
 EXPORT_SYMBOL_GPL(p2pbuf_ranges_free);
 
-/* The element of @vecs that holds @offset, which is below the size. */
-unsigned int p2pbuf_ranges_index(const struct p2pbuf_ranges *ranges, u64 offset)
+/* The last of @nr ascending @starts, the first of which is 0, that is not above @offset. */
+unsigned int p2pbuf_last_start(const u64 *starts, unsigned int nr, u64 offset)
 {
-	unsigned int low = 0, high = ranges->nr;
+	unsigned int low = 0, high = nr;
 
-	/* starts[low] <= offset < starts[high], with starts[nr] = size */
+	/* starts[low] <= offset < starts[high], with no end to starts[nr] */
 	while (high - low > 1) {
 		unsigned int mid = low + (high - low) / 2;
 
-		if (ranges->starts[mid] <= offset)
+		if (starts[mid] <= offset)
 			low = mid;
 		else
 			high = mid;
@@ -161,7 +157,7 @@ unsigned int p2pbuf_ranges_index(const struct p2pbuf_ranges *ranges, u64 offset)
 phys_addr_t p2pbuf_ranges_find(const struct p2pbuf_ranges *ranges, u64 offset,
 			       u64 *run)
 {
-	unsigned int i = p2pbuf_ranges_index(ranges, offset);
+	unsigned int i = p2pbuf_last_start(ranges->starts, ranges->nr, offset);
 	u64 within = offset - ranges->starts[i];
 
 	*run = ranges->vecs[i].len - within;

@@ -105,7 +105,7 @@ struct sg_table *p2pbuf_sgt_map(struct device *dev,
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 
-	ret = p2pbuf_map(&table->map, dev, ranges, dir);
+	ret = p2pbuf_map(&table->map, dev, ranges, dir, 0);
 	if (ret)
 		goto err_free;
 	ret = p2pbuf_sgt_count(&table->map, &table->nents);

@@ -76,7 +76,8 @@ static int map_phys(struct p2pbuf_attachment *att, enum dma_data_direction dir)
 {
 	int ret;
 
-	ret = p2pbuf_map_attachment(&att->map, att->attach, dir);
+	ret = p2pbuf_map_attachment(&att->map, att->attach, dir,
+				    att->flags & P2PBUF_IMPORT_ALIGNED ? P2PBUF_MAP_ALIGNED : 0);
 	if (ret)
 		return ret;
 	note_ranges(att, att->map.ranges, att->map.route);
@@ -393,7 +394,7 @@ p2pbuf_attachment_create(struct p2pbuf_importer *importer,
 	if (!args->access ||
 	    (args->access & ~(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)))
 		return ERR_PTR(-EINVAL);
-	if ((args->flags & ~P2PBUF_IMPORT_NO_PEER2PEER) ||
+	if ((args->flags & ~(P2PBUF_IMPORT_NO_PEER2PEER | P2PBUF_IMPORT_ALIGNED)) ||
 	    args->flow > P2PBUF_FLOW_STATIC)
 		return ERR_PTR(-EINVAL);
 

@@ -18,6 +18,8 @@
 struct file_operations;
 struct iommu_domain;
 struct miscdevice;
+struct p2pbuf_layout;
+struct p2pbuf_layouts;
 struct pci_dev;
 struct scatterlist;
 struct sg_table;
@@ -30,6 +32,7 @@ struct sg_table;
  * @nr_exported: number of ranges as the exporter was given them
  * @nr: number of elements in @vecs
  * @starts: offset of each element of @vecs in the buffer, ascending
+ * @layouts: of the core
  * @vecs: the ranges, physically adjacent neighbours merged; address and length
  *	of each are multiples of PAGE_SIZE, no length is zero
  *
@@ -43,6 +46,7 @@ struct p2pbuf_ranges {
 	unsigned int nr_exported;
 	unsigned int nr;
 	u64 *starts;
+	struct p2pbuf_layouts *layouts;
 	struct phys_vec vecs[] __counted_by(nr);
 };
 
@@ -84,7 +88,8 @@ void p2pbuf_route_explain(struct p2pdma_provider *provider, struct device *dev,
  * @dir: direction of the DMA
  * @route: decided when mapped, and what unmap goes by: an address alone does not
  *	say whether it is a bus address or an IOVA
- * @iova: P2PBUF_ROUTE_IOVA: the one IOVA range, all of it linked
+ * @layout: P2PBUF_ROUTE_IOVA: where the ranges are in @iova, NULL if contiguous
+ * @iova: P2PBUF_ROUTE_IOVA: the one IOVA allocation
  * @addrs: P2PBUF_ROUTE_HOST_BRIDGE: address of each element of @ranges
  *
  * P2PBUF_ROUTE_BUS_ADDR needs no state: the addresses follow from @ranges.
@@ -97,19 +102,34 @@ struct p2pbuf_mapping {
 	const struct p2pbuf_ranges *ranges;
 	enum dma_data_direction dir;
 	enum p2pbuf_route route;
+	const struct p2pbuf_layout *layout;
 	union {
 		struct dma_iova_state iova;
 		dma_addr_t *addrs;
 	};
 };
 
+/**
+ * enum p2pbuf_map_flags - how an importer wants a mapping
+ * @P2PBUF_MAP_ALIGNED: on P2PBUF_ROUTE_IOVA, each range of 2 MiB or more is to lie so
+ *	that the IOMMU can use the largest leaf that fits inside it, with holes between
+ *	ranges. There are then several segments, and one range is still one. Without it,
+ *	or where IOVA space or the device's mask is too short for the holes, the ranges
+ *	are contiguous.
+ */
+enum p2pbuf_map_flags {
+	P2PBUF_MAP_ALIGNED	= BIT(0),
+};
+
 int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
-	       const struct p2pbuf_ranges *ranges, enum dma_data_direction dir);
+	       const struct p2pbuf_ranges *ranges, enum dma_data_direction dir,
+	       enum p2pbuf_map_flags flags);
 void p2pbuf_unmap(struct p2pbuf_mapping *map);
 unsigned int p2pbuf_nr_segments(const struct p2pbuf_mapping *map);
 void p2pbuf_segment(const struct p2pbuf_mapping *map, unsigned int index,
 		    struct p2pbuf_segment *seg);
 dma_addr_t p2pbuf_find(const struct p2pbuf_mapping *map, u64 offset, u64 *run);
+
 
 /*
  * Scatterlist of a mapping, for importers that know no better. A multiple of every
@@ -151,7 +171,7 @@ void p2pbuf_unregister_phys(struct p2pbuf_phys_ops *ops);
 const struct p2pbuf_phys_ops *p2pbuf_phys_ops(struct dma_buf *dmabuf);
 int p2pbuf_map_attachment(struct p2pbuf_mapping *map,
 			  struct dma_buf_attachment *attach,
-			  enum dma_data_direction dir);
+			  enum dma_data_direction dir, enum p2pbuf_map_flags flags);
 void p2pbuf_unmap_attachment(struct p2pbuf_mapping *map,
 			     struct dma_buf_attachment *attach);
 

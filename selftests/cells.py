@@ -34,7 +34,7 @@ UNPLUG_ONLY = ["test_unplug"]
 FAILURES_ONLY = ["test_failnth"]
 ELSEWHERE = BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY + FAILURES_ONLY
 # What a topology or an IOMMU can make a difference to.
-ROUTE_TESTS = ["test_route", "test_map", "test_dma", "test_audit",
+ROUTE_TESTS = ["test_route", "test_map", "test_layout", "test_dma", "test_audit",
                "test_flush", "test_access"]
 
 # What the functions of RESETTABLE are for.

@@ -86,6 +86,7 @@ enum allocates { MAYBE, HOST_BRIDGE, ALWAYS };
  * @source: DMABUF of four pages, a large one, or a page of another exporter's RAM
  * @interconnect: of the import
  * @flow: likewise
+ * @flags: likewise
  * @prepare: the rest of what it needs
  * @call: 0 or more, or -errno
  * @undo: what the end of the scene does not undo
@@ -99,6 +100,7 @@ struct subject {
 	enum source source;
 	enum p2pbuf_interconnect interconnect;
 	enum p2pbuf_flow flow;
+	unsigned int flags;
 	int (*prepare)(struct scene *scene);
 	int (*call)(struct scene *scene);
 	int (*undo)(struct scene *scene);
@@ -136,7 +138,7 @@ static int export_source(const struct scene *scene, enum source source)
 static int import(struct scene *scene, const struct subject *subject)
 {
 	return import_flow(scene->importer, scene->fd, subject->interconnect,
-			   subject->flow, 0, &scene->handle);
+			   subject->flow, subject->flags, &scene->handle);
 }
 
 static int begin(struct scene *scene, const struct subject *subject)
@@ -1041,6 +1043,15 @@ FIXTURE_VARIANT_ADD(space, map_phys)
 	.subject = {
 		.stage = IMPORTED, .source = BIG, .call = call_map,
 		.interconnect = P2PBUF_INTERCONNECT_PHYS, .allocates = ALWAYS,
+	},
+};
+
+FIXTURE_VARIANT_ADD(space, map_aligned)
+{
+	.subject = {
+		.stage = IMPORTED, .source = BIG, .call = call_map,
+		.interconnect = P2PBUF_INTERCONNECT_PHYS, .flags = P2PBUF_IMPORT_ALIGNED,
+		.allocates = ALWAYS,
 	},
 };
 

@@ -120,27 +120,36 @@ struct window {
 struct way {
 	const char *name;
 	unsigned int interconnect;
+	unsigned int flags;
 };
 
-static const struct way by_phys = { "phys", P2PBUF_INTERCONNECT_PHYS };
-static const struct way by_sgt = { "sgt", P2PBUF_INTERCONNECT_SGT };
-static const struct way each = { "dma_map_phys", 0 };
+static const struct way by_phys = { "phys", P2PBUF_INTERCONNECT_PHYS, 0 };
+static const struct way by_sgt = { "sgt", P2PBUF_INTERCONNECT_SGT, 0 };
+static const struct way aligned = {
+	"aligned", P2PBUF_INTERCONNECT_PHYS, P2PBUF_IMPORT_ALIGNED
+};
 
-static int map_ours(FIXTURE_DATA(flush) *self, unsigned int interconnect,
+static const struct way each = { "dma_map_phys", 0, 0 };
+
+/* From the first segment to the end of the last one, with what is between. */
+static int map_ours(FIXTURE_DATA(flush) *self, const struct way *way,
 		    struct window *window)
 {
-	struct p2pbuf_segment seg;
+	struct p2pbuf_segment first, last;
 	struct p2pbuf_query query;
 	int ret;
 
-	ret = import_buffer(self->importer, self->fd, interconnect,
-			    P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &self->handle);
+	ret = import_flow(self->importer, self->fd, way->interconnect,
+			  P2PBUF_FLOW_REVOCABLE, way->flags, &self->handle);
 	if (!ret)
 		ret = map_handle(self->importer, self->handle);
 	if (!ret)
-		ret = query_handle(self->importer, self->handle, &query, &seg, 1);
+		ret = query_handle(self->importer, self->handle, &query, &first, 1);
 	if (!ret)
-		*window = (struct window){ seg.addr, seg.addr + seg.length - 1 };
+		ret = query_segment(self->importer, self->handle, query.nr_segments - 1,
+				    &last);
+	if (!ret)
+		*window = (struct window){ first.addr, last.addr + last.length - 1 };
 	return ret;
 }
 
@@ -160,8 +169,7 @@ static int map_each(FIXTURE_DATA(flush) *self, struct window *window)
 
 static int map(FIXTURE_DATA(flush) *self, const struct way *way, struct window *window)
 {
-	return way->interconnect ? map_ours(self, way->interconnect, window) :
-				   map_each(self, window);
+	return way->interconnect ? map_ours(self, way, window) : map_each(self, window);
 }
 
 static int unmap(FIXTURE_DATA(flush) *self, const struct way *way)
@@ -290,6 +298,31 @@ TEST_F_TIMEOUT(flush, per_range, GUEST_TIMEOUT)
 	}
 }
 
+/* Holes cost nothing where one flush covers them, else what the ranges cost. */
+TEST_F(flush, across_holes)
+{
+	struct p2pbuf_range ranges[16];
+	unsigned int i, flushes = 0;
+	struct cost cost;
+
+	/* Each at one page less of a 2 MiB page than the one before. */
+	for (i = 0; i < ARRAY_SIZE(ranges); i++) {
+		ranges[i] = (struct p2pbuf_range){ (16 - i) * PAGE, 4 * MIB };
+		flushes += count_pieces(ranges[i].offset, ranges[i].offset + 4 * MIB - 1);
+	}
+	self->fd = export_ranges(self->exporter, TEST_BAR, ranges, ARRAY_SIZE(ranges),
+				 O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, measure(self, &aligned, &cost));
+	report("across-holes", ARRAY_SIZE(ranges), &cost);
+	if (!self->rules.per_piece) {
+		EXPECT_EQ(self->rules.on_map, cost.map.inside);
+		flushes = 1;
+	}
+	EXPECT_EQ(flushes, cost.unmap.inside);
+	check_aim(_metadata, &cost.unmap);
+}
+
 /* More than one page-selective command of VT-d covers: then it is the whole domain. */
 TEST_F(flush, four_gib)
 {
@@ -318,7 +351,7 @@ static int import_pages(FIXTURE_DATA(flush) *self, unsigned int nr, struct windo
 	self->fd = export_nr(self->exporter, nr);
 	if (self->fd < 0)
 		return self->fd;
-	ret = map_ours(self, P2PBUF_INTERCONNECT_PHYS, window);
+	ret = map_ours(self, &by_phys, window);
 	*handle = self->handle;
 	close(self->fd);
 	return ret;
@@ -358,7 +391,7 @@ static int measure_in_place_of_table(FIXTURE_DATA(flush) *self, struct window *l
 		ret = measure(self, &by_phys, cost);
 		if (ret || leftover->first == cost->window.first)
 			return ret;
-		ret = map_ours(self, P2PBUF_INTERCONNECT_PHYS, &cost->window);
+		ret = map_ours(self, &by_phys, &cost->window);
 		close(self->fd);
 	} while (!ret && --tries);
 	return ret;
@@ -374,7 +407,7 @@ static int measure_again_at(FIXTURE_DATA(flush) *self, uint64_t first, struct co
 		ret = measure(self, &by_phys, cost);
 		if (ret || cost->window.first == first)
 			return ret;
-		ret = map_ours(self, P2PBUF_INTERCONNECT_PHYS, &cost->window);
+		ret = map_ours(self, &by_phys, &cost->window);
 	} while (!ret && --tries);
 	return ret;
 }

@@ -102,7 +102,7 @@ TEST_F(arguments, node)
 TEST_F(arguments, import_members)
 {
 	const struct p2pbuf_import bad[] = {
-		{ .fd = self->fd, .access = READ_WRITE, .flags = 2 },
+		{ .fd = self->fd, .access = READ_WRITE, .flags = 4 },
 		{ .fd = self->fd, .access = READ_WRITE, .flags = 1U << 31 },
 		{ .fd = self->fd, .access = READ_WRITE, .handle = 1 },
 		{ .fd = self->fd, .access = READ_WRITE, .flow = 5 },

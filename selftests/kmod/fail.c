@@ -49,7 +49,7 @@ static void fail_links(struct device *dev, struct p2pbuf_ranges *ranges,
 
 	ranges->vecs[args->fail_at].paddr = BAD_PHYS;
 	for (i = 0; i < args->repeat; i++) {
-		args->result = p2pbuf_map(&map, dev, ranges, DMA_BIDIRECTIONAL);
+		args->result = p2pbuf_map(&map, dev, ranges, DMA_BIDIRECTIONAL, 0);
 		if (!args->result)
 			p2pbuf_unmap(&map);
 	}
@@ -97,7 +97,7 @@ static int fail_map_phys(struct device *dev, struct p2pbuf_ranges *ranges,
 	fault_live = 0;
 	for (i = 0; i < args->repeat; i++) {
 		fault_calls_left = args->fail_at;
-		args->result = p2pbuf_map(&map, dev, ranges, DMA_BIDIRECTIONAL);
+		args->result = p2pbuf_map(&map, dev, ranges, DMA_BIDIRECTIONAL, 0);
 		if (!args->result)
 			p2pbuf_unmap(&map);
 	}
@@ -129,7 +129,7 @@ static int fail_maps(struct dma_buf_attachment *attach,
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
 
-	args->result = p2pbuf_map(&map, attach->dev, ranges, DMA_BIDIRECTIONAL);
+	args->result = p2pbuf_map(&map, attach->dev, ranges, DMA_BIDIRECTIONAL, 0);
 	if (args->result)
 		return 0;
 	route = map.route;

@@ -149,6 +149,19 @@ int query_handle(int importer, uint32_t handle, struct p2pbuf_query *query,
 	return call(importer, P2PBUF_IOCTL_QUERY, query);
 }
 
+int query_segment(int importer, uint32_t handle, unsigned int index,
+		  struct p2pbuf_segment *seg)
+{
+	struct p2pbuf_query query = {
+		.handle = handle,
+		.segments = (uintptr_t)seg,
+		.first_segment = index,
+		.capacity = 1,
+	};
+
+	return call(importer, P2PBUF_IOCTL_QUERY, &query);
+}
+
 int copy_buffer(int importer, uint32_t handle, unsigned int flags, uint64_t offset,
 		void *user, uint64_t length, struct p2pbuf_copy *result)
 {

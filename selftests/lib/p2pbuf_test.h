@@ -93,6 +93,8 @@ int unmap_handle(int importer, uint32_t handle);
 int release_handle(int importer, uint32_t handle);
 int query_handle(int importer, uint32_t handle, struct p2pbuf_query *query,
 		 struct p2pbuf_segment *segs, unsigned int capacity);
+int query_segment(int importer, uint32_t handle, unsigned int index,
+		  struct p2pbuf_segment *seg);
 int copy_buffer(int importer, uint32_t handle, unsigned int flags, uint64_t offset,
 		void *user, uint64_t length, struct p2pbuf_copy *result);
 int read_buffer(int importer, uint32_t handle, uint64_t offset, void *user,

@@ -228,7 +228,8 @@ static void fill_import(const struct world *world, const struct step *step)
 		.interconnect = step->values[0] % 3,
 		.access = access[step->values[1] % 4],
 		.flow = step->values[2] % 5,
-		.flags = step->values[3] % 16 == 1,
+		.flags = step->values[3] % 16 == 1 ? P2PBUF_IMPORT_NO_PEER2PEER :
+			 step->values[3] & P2PBUF_IMPORT_ALIGNED,
 	};
 }
 

@@ -293,8 +293,9 @@ static void use_import(struct worker *worker, int fd, uint32_t handle)
 	if (dmabuf < 0)
 		return;
 	ret = DO(TALLY_IMPORT, import_flow(fd, dmabuf, random_below(&worker->random, 3),
-					   flows[random_below(&worker->random, 3)], 0,
-					   &handle));
+					   flows[random_below(&worker->random, 3)],
+					   random_below(&worker->random, 2) *
+					   P2PBUF_IMPORT_ALIGNED, &handle));
 	give_back(slot, dmabuf, ret == -ENODEV && random_one_in(&worker->random, 2));
 	if (ret)
 		return;

@@ -281,9 +281,16 @@ enum p2pbuf_flow {
 /**
  * enum p2pbuf_import_flags - other properties of the attachment
  * @P2PBUF_IMPORT_NO_PEER2PEER: the exporter may not place the buffer in a BAR
+ * @P2PBUF_IMPORT_ALIGNED: matters to PHYS where an IOMMU translates: each range of
+ *	2 MiB or more is mapped so that the IOMMU can use its largest pages, at the price of
+ *	IOVA space and of a segment more for each range that had to be moved. Right for an
+ *	importer that takes segments and misses the IOTLB; wrong for one that needs the
+ *	buffer in one piece, or large pages of its own across ranges. Where there is no
+ *	space for it the mapping is contiguous.
  */
 enum p2pbuf_import_flags {
 	P2PBUF_IMPORT_NO_PEER2PEER	= 1 << 0,
+	P2PBUF_IMPORT_ALIGNED		= 1 << 1,
 };
 
 /**

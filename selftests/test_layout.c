@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The aligned layout: where the IOMMU translates, large ranges are congruent with their
+ * physical addresses; everywhere else it is as if nobody had asked for it.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include "p2pbuf_test.h"
+#include "../kmod/p2pbuf_test_ioctl.h"
+
+#define MIB		(1024UL * 1024)
+#define LEAF		(2 * MIB)
+#define MOST		31
+
+FIXTURE(layout)
+{
+	int exporter;
+	int importer;
+	int test;
+	int fd;
+	uint32_t handle;
+	uint64_t bar;
+};
+
+FIXTURE_SETUP(layout)
+{
+	uint64_t size;
+
+	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is unreachable");
+	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
+	self->test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->test, 0);
+	self->fd = -1;
+	self->exporter = open_exporter();
+	ASSERT_GE(self->exporter, 0);
+	self->importer = open_importer();
+	ASSERT_GE(self->importer, 0);
+	ASSERT_EQ(0, bar_resource(TEST_BAR, &self->bar, &size));
+}
+
+FIXTURE_TEARDOWN(layout)
+{
+	close(self->fd);
+	close(self->importer);
+	close(self->exporter);
+	close(self->test);
+}
+
+static int map_aligned(FIXTURE_DATA(layout) *self, const struct p2pbuf_range *ranges,
+		       unsigned int nr)
+{
+	int ret;
+
+	self->fd = export_ranges(self->exporter, TEST_BAR, ranges, nr, O_RDWR | O_CLOEXEC);
+	if (self->fd < 0)
+		return self->fd;
+	ret = import_flow(self->importer, self->fd, P2PBUF_INTERCONNECT_PHYS,
+			  P2PBUF_FLOW_REVOCABLE, P2PBUF_IMPORT_ALIGNED, &self->handle);
+	return ret ?: map_handle(self->importer, self->handle);
+}
+
+/* What an audit finds wrong: each page is looked up in the IOMMU's tables. */
+static const char *verdict_on(FIXTURE_DATA(layout) *self)
+{
+	struct p2pbuf_verdict verdict;
+	int ret = verdict_of(self->importer, self->handle, &verdict);
+
+	return ret ? strerror(-ret) : verdict_name(verdict.kind);
+}
+
+static uint64_t translated_pages(FIXTURE_DATA(layout) *self, uint64_t addr, uint64_t length)
+{
+	struct p2pbuf_test_translated args = { .addr = addr, .nr_pages = length / PAGE };
+
+	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
+	if (ioctl(self->test, P2PBUF_TEST_TRANSLATED, &args))
+		return -1;
+	return args.translated;
+}
+
+/*
+ * Maps, checks that the segments add up, and that what lies between them, and all after
+ * the unmap, is not translated.
+ */
+static void check(struct __test_metadata *_metadata, FIXTURE_DATA(layout) *self,
+		  const struct p2pbuf_range *ranges, unsigned int nr,
+		  struct p2pbuf_segment *segs, unsigned int nr_segments)
+{
+	struct p2pbuf_query query;
+	uint64_t length = 0, window;
+	unsigned int i;
+
+	ASSERT_EQ(0, map_aligned(self, ranges, nr));
+	ASSERT_EQ(0, query_handle(self->importer, self->handle, &query, segs, MOST));
+	ASSERT_EQ(nr_segments, query.nr_segments);
+	for (i = 0; i < query.nr_segments; i++)
+		length += segs[i].length;
+	EXPECT_EQ(query.size, length);
+	EXPECT_STREQ("peer-to-peer", verdict_on(self));
+	if (query.route != P2PBUF_ROUTE_IOVA)
+		return;
+
+	window = segs[nr_segments - 1].addr + segs[nr_segments - 1].length - segs[0].addr;
+	EXPECT_EQ(length / PAGE, translated_pages(self, segs[0].addr, window));
+	EXPECT_EQ(0, unmap_handle(self->importer, self->handle));
+	EXPECT_EQ(0, translated_pages(self, segs[0].addr, window));
+}
+
+static bool is_congruent(FIXTURE_DATA(layout) *self, uint64_t addr,
+			 const struct p2pbuf_range *range)
+{
+	return !((addr ^ (self->bar + range->offset)) & (LEAF - 1));
+}
+
+TEST_F(layout, one_range)
+{
+	struct p2pbuf_range range = { 3 * PAGE, 16 * MIB };
+	struct p2pbuf_segment segs[MOST];
+
+	check(_metadata, self, &range, 1, segs, 1);
+	EXPECT_TRUE(is_congruent(self, segs[0].addr, &range));
+}
+
+static const struct p2pbuf_range odd_page[] = {
+	{ 0, 4 * MIB }, { 8 * MIB, PAGE }, { 16 * MIB, 4 * MIB },
+};
+
+TEST_F(layout, odd_page)
+{
+	bool iova = expected_route() == P2PBUF_ROUTE_IOVA;
+	struct p2pbuf_segment segs[MOST];
+
+	check(_metadata, self, odd_page, 3, segs, iova ? 2 : 3);
+	EXPECT_TRUE(is_congruent(self, segs[0].addr, &odd_page[0]));
+	EXPECT_TRUE(is_congruent(self, segs[iova ? 1 : 2].addr, &odd_page[2]));
+}
+
+/* Nothing that is worth a hole. */
+TEST_F(layout, small_ranges)
+{
+	static const struct p2pbuf_range ranges[] = {
+		{ MIB, MIB }, { 5 * PAGE, PAGE }, { 8 * MIB, MIB },
+	};
+	bool iova = expected_route() == P2PBUF_ROUTE_IOVA;
+	struct p2pbuf_segment segs[MOST];
+
+	check(_metadata, self, ranges, 3, segs, iova ? 1 : 3);
+}
+
+/* Large ranges, each of which needs a hole of all but a page of a leaf. */
+static void make_expensive(struct p2pbuf_range *ranges)
+{
+	unsigned int i;
+
+	for (i = 0; i < MOST; i++)
+		ranges[i] = (struct p2pbuf_range){ (MOST - i) * PAGE, 4 * MIB };
+}
+
+TEST_F(layout, many_holes)
+{
+	bool iova = expected_route() == P2PBUF_ROUTE_IOVA;
+	struct p2pbuf_range ranges[MOST];
+	struct p2pbuf_segment segs[MOST];
+	unsigned int i, wrong = 0;
+
+	make_expensive(ranges);
+	check(_metadata, self, ranges, MOST, segs, MOST);
+	for (i = 0; iova && i < MOST; i++)
+		wrong += !is_congruent(self, segs[i].addr, &ranges[i]);
+	EXPECT_EQ(0, wrong);
+}
+
+/* The scatterlist is for importers that may want one piece. */
+TEST_F(layout, sgt_is_contiguous)
+{
+	bool iova = expected_route() == P2PBUF_ROUTE_IOVA;
+	struct p2pbuf_query query;
+	struct p2pbuf_segment segs[MOST];
+
+	self->fd = export_ranges(self->exporter, TEST_BAR, odd_page, 3, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->fd, 0);
+	ASSERT_EQ(0, import_flow(self->importer, self->fd, P2PBUF_INTERCONNECT_SGT,
+				 P2PBUF_FLOW_REVOCABLE, P2PBUF_IMPORT_ALIGNED,
+				 &self->handle));
+	ASSERT_EQ(0, map_handle(self->importer, self->handle));
+	ASSERT_EQ(0, query_handle(self->importer, self->handle, &query, segs, MOST));
+	EXPECT_EQ(iova ? 1 : 3, query.nr_segments);
+}
+
+/* From the last bytes before a hole to the first ones behind it, both ways. */
+TEST_F(layout, data_across_a_hole)
+{
+	uint64_t offset = 4 * MIB + PAGE - 256;
+	uint8_t there[512], back[512];
+	uint8_t *cpu;
+
+	if (!data_arrives())
+		SKIP(return, "QEMU does not carry data on this route");
+	ASSERT_EQ(0, map_aligned(self, odd_page, 3));
+	cpu = mmap(NULL, 8 * MIB + PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, cpu);
+	pattern_fill(there, sizeof(there), 1, 0);
+	EXPECT_EQ(0, write_buffer(self->importer, self->handle, offset, there,
+				  sizeof(there)));
+	EXPECT_EQ(0, memcmp(there, cpu + offset, sizeof(there)));
+	pattern_fill(there, sizeof(there), 2, 0);
+	memcpy(cpu + offset, there, sizeof(there));
+	EXPECT_EQ(0, read_buffer(self->importer, self->handle, offset, back, sizeof(back)));
+	EXPECT_EQ(0, memcmp(there, back, sizeof(back)));
+	munmap(cpu, 8 * MIB + PAGE);
+}
+
+/* Ranges that fit below the mask as they are, and with holes do not. */
+TEST_F(layout, small_mask)
+{
+	bool iova = expected_route() == P2PBUF_ROUTE_IOVA;
+	struct p2pbuf_range ranges[MOST];
+	struct p2pbuf_segment segs[MOST];
+
+	if (!iova)
+		SKIP(return, "no IOVA on this route");
+	close(self->importer);
+	ASSERT_EQ(0, reload_importer(28));
+	self->importer = open_importer();
+	if (self->importer >= 0) {
+		make_expensive(ranges);
+		check(_metadata, self, ranges, MOST, segs, 1);
+		close(self->importer);
+	}
+	EXPECT_EQ(0, reload_importer(64));
+	if (self->importer == -ENOENT)
+		SKIP(return, "the kernel has no memory for this mask");
+	EXPECT_GE(self->importer, 0);
+	self->importer = -1;
+}
+
+TEST_HARNESS_MAIN
