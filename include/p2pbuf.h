@@ -130,6 +130,28 @@ void p2pbuf_segment(const struct p2pbuf_mapping *map, unsigned int index,
 		    struct p2pbuf_segment *seg);
 dma_addr_t p2pbuf_find(const struct p2pbuf_mapping *map, u64 offset, u64 *run);
 
+/**
+ * struct p2pbuf_blocks - a walk over a mapping in blocks of one size
+ * @addr: DMA address of the present block, a multiple of @size; the first one may begin
+ *	before the mapping, and the last one end behind it
+ * @map: the mapping
+ * @size: of a block in bytes
+ * @next: segment after the present one
+ * @left: blocks of the present segment after the present one
+ */
+struct p2pbuf_blocks {
+	dma_addr_t addr;
+	const struct p2pbuf_mapping *map;
+	unsigned long size;
+	unsigned int next;
+	u64 left;
+};
+
+unsigned long p2pbuf_best_page_size(const struct p2pbuf_mapping *map, unsigned long sizes,
+				    u64 virt);
+void p2pbuf_blocks_start(struct p2pbuf_blocks *blocks, const struct p2pbuf_mapping *map,
+			 unsigned long size);
+bool p2pbuf_blocks_next(struct p2pbuf_blocks *blocks);
 
 /*
  * Scatterlist of a mapping, for importers that know no better. A multiple of every
