@@ -180,8 +180,10 @@ DEBUG_CELLS = {
                                ROUTE_TESTS + FAILURES_ONLY),
     "host-bridge/amd": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "amd"],
                             ROUTE_TESTS),
+    # Its unmap is a request to QEMU, of which test_flush makes 74,000.
     "host-bridge/virtio": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "virtio"],
-                               ROUTE_TESTS),
+                               [name for name in ROUTE_TESTS
+                                if name != "test_flush"]),
     "host-bridge/intel-scalable": Cell(
         DEBUG + HOST_BRIDGE + ["--iommu", "intel-scalable"], ROUTE_TESTS),
     "unreachable/off": Cell(DEBUG + ["--topology", "unreachable"],
