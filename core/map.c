@@ -168,12 +168,13 @@ static int iova_link(struct p2pbuf_mapping *map)
 static const struct p2pbuf_layout *get_aligned(const struct p2pbuf_mapping *map)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(map->dev);
+	u64 reach = min_not_zero(dma_get_mask(map->dev), map->dev->bus_dma_limit);
 	const struct p2pbuf_layout *layout;
 
 	layout = p2pbuf_layout_get(map->ranges, domain->pgsize_bitmap);
 	if (layout == ERR_PTR(-EOVERFLOW))
 		return NULL;
-	if (!IS_ERR(layout) && layout->size - 1 > dma_get_mask(map->dev))
+	if (!IS_ERR(layout) && layout->size - 1 > reach)
 		return NULL;
 	return layout;
 }
@@ -416,14 +417,10 @@ dma_addr_t p2pbuf_find(const struct p2pbuf_mapping *map, u64 offset, u64 *run)
 	const struct p2pbuf_ranges *ranges = map->ranges;
 	const struct p2pbuf_layout *layout = map->layout;
 	const u64 *starts = layout ? layout->starts : ranges->starts;
+	unsigned int i = p2pbuf_last_start(starts, p2pbuf_nr_segments(map), offset);
+	u64 within = offset - starts[i];
 	struct p2pbuf_segment seg;
-	unsigned int i = 0;
-	u64 within = offset;
 
-	if (map->route != P2PBUF_ROUTE_IOVA || layout) {
-		i = p2pbuf_last_start(starts, p2pbuf_nr_segments(map), offset);
-		within -= starts[i];
-	}
 	p2pbuf_segment(map, i, &seg);
 	*run = seg.length - within;
 	return seg.addr + within;
