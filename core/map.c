@@ -329,7 +329,7 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
 
 	if (!valid_dma_direction(dir))
 		return -EINVAL;
-	ret = p2pbuf_route(ranges->provider, dev, &path);
+	ret = p2pbuf_route_to_map(ranges->provider, dev, &path);
 	if (ret)
 		return ret;
 	ret = check_reach(dev, ranges, path.route);

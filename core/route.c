@@ -8,14 +8,43 @@
  * when ACS controls change or a bus address is used again. The rule here is
  * the same, derived afresh each time: pci_p2pdma_distance() says whether there is a
  * route at all, by the kernel's own allow-list; one walk says which.
+ *
+ * A map does not ask the allow-list again: it depends on the CPU and on the two host
+ * bridges alone (host_bridge_whitelist() there), and asking takes more instructions than
+ * all else that a map of one range does beside the IOMMU's own work.
  */
+#include <linux/cleanup.h>
 #include <linux/export.h>
+#include <linux/list.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/rculist.h>
+#include <linux/slab.h>
 /* Linux 7.3's iommu-dma.h names struct scatterlist without declaring it. */
 #include <linux/scatterlist.h>
 #include <linux/iommu-dma.h>
 
 #include "core.h"
+
+/**
+ * struct allowed_pair - host bridges between which the kernel allows peer traffic
+ * @node: in allowed_pairs
+ * @provider: host bridge above the provider; a reference is held, so that its address
+ *	cannot become another one's
+ * @client: host bridge above the client; likewise
+ *
+ * Immutable, and there until the module goes.
+ */
+struct allowed_pair {
+	struct list_head node;
+	struct pci_host_bridge *provider;
+	struct pci_host_bridge *client;
+};
+
+/* Serialises additions. */
+static DEFINE_MUTEX(allowed_lock);
+static LIST_HEAD(allowed_pairs);
 
 /* PCI Express Base Specification 6.0, 7.7.11: ACS Control Register */
 static bool port_redirects(struct pci_dev *port)
@@ -71,6 +100,70 @@ static void walk(struct pci_dev *owner, struct pci_dev *client,
 		path->redirect = find_redirect(client, path->common);
 }
 
+static void set_route(struct p2pbuf_path *path, struct device *dev)
+{
+	if (path->common && !path->redirect)
+		path->route = P2PBUF_ROUTE_BUS_ADDR;
+	else if (use_dma_iommu(dev))
+		path->route = P2PBUF_ROUTE_IOVA;
+	else
+		path->route = P2PBUF_ROUTE_HOST_BRIDGE;
+}
+
+static bool is_known(const struct allowed_pair *wanted)
+{
+	const struct allowed_pair *pair;
+
+	guard(rcu)();
+	list_for_each_entry_rcu(pair, &allowed_pairs, node)
+		if (pair->provider == wanted->provider && pair->client == wanted->client)
+			return true;
+	return false;
+}
+
+/* Without memory the next map asks again. */
+static void remember(const struct allowed_pair *allowed)
+{
+	struct allowed_pair *pair;
+
+	guard(mutex)(&allowed_lock);
+	if (is_known(allowed))
+		return;
+	pair = kmemdup(allowed, sizeof(*allowed), GFP_KERNEL);
+	if (!pair)
+		return;
+	get_device(&pair->provider->dev);
+	get_device(&pair->client->dev);
+	list_add_rcu(&pair->node, &allowed_pairs);
+}
+
+static void __exit forget_pairs(void)
+{
+	struct allowed_pair *pair, *next;
+
+	list_for_each_entry_safe(pair, next, &allowed_pairs, node) {
+		put_device(&pair->client->dev);
+		put_device(&pair->provider->dev);
+		kfree(pair);
+	}
+}
+module_exit(forget_pairs);
+
+static bool is_allowed(struct pci_dev *owner, struct pci_dev *client)
+{
+	struct allowed_pair pair = {
+		.provider = pci_find_host_bridge(owner->bus),
+		.client = pci_find_host_bridge(client->bus),
+	};
+
+	if (is_known(&pair))
+		return true;
+	if (pci_p2pdma_distance(owner, &client->dev, false) < 0)
+		return false;
+	remember(&pair);
+	return true;
+}
+
 /**
  * p2pbuf_route_between - the way for DMA by a device to another's BARs
  * @owner: the function whose BARs they are
@@ -94,12 +187,7 @@ int p2pbuf_route_between(struct pci_dev *owner, struct device *dev,
 	if (pci_p2pdma_distance(owner, dev, false) < 0)
 		return -EREMOTEIO;
 
-	if (path->common && !path->redirect)
-		path->route = P2PBUF_ROUTE_BUS_ADDR;
-	else if (use_dma_iommu(dev))
-		path->route = P2PBUF_ROUTE_IOVA;
-	else
-		path->route = P2PBUF_ROUTE_HOST_BRIDGE;
+	set_route(path, dev);
 	return 0;
 }
 
@@ -118,6 +206,36 @@ int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
 	return p2pbuf_route_between(to_pci_dev(provider->owner), dev, path);
 }
 EXPORT_SYMBOL_GPL(p2pbuf_route);
+
+/**
+ * p2pbuf_route_to_map - p2pbuf_route() for each map
+ * @provider: of the memory; stays bound to its driver
+ * @dev: the device that does the DMA
+ * @path: as of p2pbuf_route_between()
+ *
+ * ACS is looked at each time, the kernel's allow-list once per pair of host bridges, if it
+ * holds them.
+ *
+ * Context: may sleep. As of p2pbuf_route_between() otherwise.
+ * Return: 0, or -EREMOTEIO if there is no route.
+ */
+int p2pbuf_route_to_map(struct p2pdma_provider *provider, struct device *dev,
+			struct p2pbuf_path *path)
+{
+	struct pci_dev *owner = to_pci_dev(provider->owner);
+
+	*path = (struct p2pbuf_path){ .route = P2PBUF_ROUTE_UNKNOWN };
+
+	if (!dev_is_pci(dev))
+		return -EREMOTEIO;
+
+	walk(owner, to_pci_dev(dev), path);
+	if ((!path->common || path->redirect) && !is_allowed(owner, to_pci_dev(dev)))
+		return -EREMOTEIO;
+
+	set_route(path, dev);
+	return 0;
+}
 
 /**
  * p2pbuf_route_explain - say in the kernel log why there is no route
