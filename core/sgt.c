@@ -18,13 +18,14 @@
  * struct p2pbuf_sgt - a mapping with its scatterlist
  * @sgt: what the importer gets; orig_nents is 0, which is how importers tell that
  *	there are no pages
- * @nents: the number of entries allocated: sg_free_table() goes by orig_nents and
- *	would free none
+ * @nents: the number of entries: sg_free_table() goes by orig_nents and would free none
+ * @single: the only entry, if @nents is 1, as it is for most buffers behind an IOMMU
  * @map: the mapping
  */
 struct p2pbuf_sgt {
 	struct sg_table sgt;
 	unsigned int nents;
+	struct scatterlist single;
 	struct p2pbuf_mapping map;
 };
 
@@ -80,6 +81,24 @@ static void fill_table(struct p2pbuf_sgt *table)
 	}
 }
 
+static int alloc_entries(struct p2pbuf_sgt *table)
+{
+	if (table->nents > 1)
+		return sg_alloc_table(&table->sgt, table->nents, GFP_KERNEL_ACCOUNT);
+	sg_init_table(&table->single, 1);
+	table->sgt.sgl = &table->single;
+	table->sgt.nents = 1;
+	return 0;
+}
+
+static void free_entries(struct p2pbuf_sgt *table)
+{
+	if (table->nents == 1)
+		return;
+	table->sgt.orig_nents = table->nents;
+	sg_free_table(&table->sgt);
+}
+
 /**
  * p2pbuf_sgt_map - map ranges for a device and describe them by a scatterlist
  * @dev: the device that does the DMA
@@ -111,7 +130,7 @@ struct sg_table *p2pbuf_sgt_map(struct device *dev,
 	ret = p2pbuf_sgt_count(&table->map, &table->nents);
 	if (ret)
 		goto err_unmap;
-	ret = sg_alloc_table(&table->sgt, table->nents, GFP_KERNEL_ACCOUNT);
+	ret = alloc_entries(table);
 	if (ret)
 		goto err_unmap;
 
@@ -138,8 +157,7 @@ void p2pbuf_sgt_unmap(struct sg_table *sgt)
 	struct p2pbuf_sgt *table = container_of(sgt, struct p2pbuf_sgt, sgt);
 
 	p2pbuf_unmap(&table->map);
-	table->sgt.orig_nents = table->nents;
-	sg_free_table(&table->sgt);
+	free_entries(table);
 	kfree(table);
 }
 EXPORT_SYMBOL_GPL(p2pbuf_sgt_unmap);
