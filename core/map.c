@@ -140,28 +140,58 @@ static void iova_undo(struct p2pbuf_mapping *map, u64 linked)
 	dma_iova_free(map->dev, &map->iova);
 }
 
+/*
+ * Link ranges one behind the other, and return how many were. What a turn of this loop does
+ * beside dma_iova_link() is done for each range.
+ */
+static unsigned int link_run(struct p2pbuf_mapping *map, const struct phys_vec *vecs,
+			     unsigned int nr, u64 offset, int *error)
+{
+	struct dma_iova_state *iova = &map->iova;
+	enum dma_data_direction dir = map->dir;
+	struct device *dev = map->dev;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < nr; i++) {
+		ret = dma_iova_link(dev, iova, vecs[i].paddr, offset, vecs[i].len, dir,
+				    DMA_ATTR_MMIO);
+		if (ret)
+			break;
+		offset += vecs[i].len;
+	}
+	*error = ret;
+	return i;
+}
+
+/* Number of ranges, from range @first on, that are in run @index with it. */
+static unsigned int count_run(const struct p2pbuf_mapping *map, unsigned int index,
+			      unsigned int first)
+{
+	const struct p2pbuf_ranges *ranges = map->ranges;
+	u64 end = ranges->starts[first] + run_length(map, index);
+	unsigned int i = first;
+
+	while (i < ranges->nr && ranges->starts[i] < end)
+		i++;
+	return i - first;
+}
+
 static int iova_link(struct p2pbuf_mapping *map)
 {
 	const struct p2pbuf_ranges *ranges = map->ranges;
 	const struct p2pbuf_layout *layout = map->layout;
-	unsigned int i, run = 0;
-	u64 shift = 0;
-	int ret;
+	unsigned int run, done = 0;
+	int ret = 0;
 
-	for (i = 0; i < ranges->nr; i++) {
-		if (layout && run < layout->nr && layout->starts[run] == ranges->starts[i]) {
-			shift = layout->iovas[run] - layout->starts[run];
-			run++;
-		}
-		ret = dma_iova_link(map->dev, &map->iova, ranges->vecs[i].paddr,
-				    ranges->starts[i] + shift, ranges->vecs[i].len,
-				    map->dir, DMA_ATTR_MMIO);
-		if (ret) {
-			iova_undo(map, ranges->starts[i]);
-			return ret;
-		}
-	}
-	return 0;
+	if (!layout)
+		done = link_run(map, ranges->vecs, ranges->nr, 0, &ret);
+	for (run = 0; layout && run < layout->nr && !ret; run++)
+		done += link_run(map, &ranges->vecs[done], count_run(map, run, done),
+				 layout->iovas[run], &ret);
+	if (ret)
+		iova_undo(map, ranges->starts[done]);
+	return ret;
 }
 
 /* The aligned layout, or NULL if its holes are too much. */
@@ -296,6 +326,23 @@ static int check_granule(struct device *dev, const struct p2pbuf_ranges *ranges)
 	return 0;
 }
 
+/* Whether @ranges can be mapped for @dev, and by which route. */
+static int check(struct device *dev, const struct p2pbuf_ranges *ranges,
+		 enum dma_data_direction dir, struct p2pbuf_path *path)
+{
+	int ret;
+
+	if (!valid_dma_direction(dir))
+		return -EINVAL;
+	ret = p2pbuf_route_to_map(ranges->provider, dev, path);
+	if (ret)
+		return ret;
+	ret = check_reach(dev, ranges, path->route);
+	if (ret || path->route != P2PBUF_ROUTE_IOVA)
+		return ret;
+	return check_granule(dev, ranges);
+}
+
 /**
  * p2pbuf_map - map ranges for a device
  * @map: to be filled in
@@ -325,28 +372,16 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
 	struct p2pbuf_path path;
 	int ret;
 
-	memset(map, 0, sizeof(*map));
-
-	if (!valid_dma_direction(dir))
-		return -EINVAL;
-	ret = p2pbuf_route_to_map(ranges->provider, dev, &path);
-	if (ret)
-		return ret;
-	ret = check_reach(dev, ranges, path.route);
-	if (ret)
-		return ret;
-	if (path.route == P2PBUF_ROUTE_IOVA) {
-		ret = check_granule(dev, ranges);
-		if (ret)
-			return ret;
+	ret = check(dev, ranges, dir, &path);
+	if (!ret) {
+		*map = (struct p2pbuf_mapping){
+			.dev = dev,
+			.ranges = ranges,
+			.dir = dir,
+			.route = path.route,
+		};
+		ret = route_ops[path.route].map(map, flags);
 	}
-
-	map->dev = dev;
-	map->ranges = ranges;
-	map->dir = dir;
-	map->route = path.route;
-
-	ret = route_ops[map->route].map(map, flags);
 	if (ret)
 		memset(map, 0, sizeof(*map));
 	return ret;

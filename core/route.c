@@ -100,40 +100,33 @@ static void walk(struct pci_dev *owner, struct pci_dev *client,
 		path->redirect = find_redirect(client, path->common);
 }
 
-static void set_route(struct p2pbuf_path *path, struct device *dev)
-{
-	if (path->common && !path->redirect)
-		path->route = P2PBUF_ROUTE_BUS_ADDR;
-	else if (use_dma_iommu(dev))
-		path->route = P2PBUF_ROUTE_IOVA;
-	else
-		path->route = P2PBUF_ROUTE_HOST_BRIDGE;
-}
-
-static bool is_known(const struct allowed_pair *wanted)
+static bool is_known(const struct pci_host_bridge *provider,
+		     const struct pci_host_bridge *client)
 {
 	const struct allowed_pair *pair;
 
 	guard(rcu)();
 	list_for_each_entry_rcu(pair, &allowed_pairs, node)
-		if (pair->provider == wanted->provider && pair->client == wanted->client)
+		if (pair->provider == provider && pair->client == client)
 			return true;
 	return false;
 }
 
 /* Without memory the next map asks again. */
-static void remember(const struct allowed_pair *allowed)
+static void remember(struct pci_host_bridge *provider, struct pci_host_bridge *client)
 {
 	struct allowed_pair *pair;
 
 	guard(mutex)(&allowed_lock);
-	if (is_known(allowed))
+	if (is_known(provider, client))
 		return;
-	pair = kmemdup(allowed, sizeof(*allowed), GFP_KERNEL);
+	pair = kmalloc_obj(*pair);
 	if (!pair)
 		return;
-	get_device(&pair->provider->dev);
-	get_device(&pair->client->dev);
+	get_device(&provider->dev);
+	get_device(&client->dev);
+	pair->provider = provider;
+	pair->client = client;
 	list_add_rcu(&pair->node, &allowed_pairs);
 }
 
@@ -149,19 +142,50 @@ static void __exit forget_pairs(void)
 }
 module_exit(forget_pairs);
 
+static bool ask_kernel(struct pci_dev *owner, struct pci_dev *client)
+{
+	return pci_p2pdma_distance(owner, &client->dev, false) >= 0;
+}
+
 static bool is_allowed(struct pci_dev *owner, struct pci_dev *client)
 {
-	struct allowed_pair pair = {
-		.provider = pci_find_host_bridge(owner->bus),
-		.client = pci_find_host_bridge(client->bus),
-	};
+	struct pci_host_bridge *above_owner = pci_find_host_bridge(owner->bus);
+	struct pci_host_bridge *above_client = pci_find_host_bridge(client->bus);
 
-	if (is_known(&pair))
+	if (is_known(above_owner, above_client))
 		return true;
-	if (pci_p2pdma_distance(owner, &client->dev, false) < 0)
+	if (!ask_kernel(owner, client))
 		return false;
-	remember(&pair);
+	remember(above_owner, above_client);
 	return true;
+}
+
+/* @ask: whether the kernel is to be asked in any case */
+static int find_route(struct pci_dev *owner, struct device *dev, bool ask,
+		      struct p2pbuf_path *path)
+{
+	bool direct;
+
+	*path = (struct p2pbuf_path){ .route = P2PBUF_ROUTE_UNKNOWN };
+
+	if (!dev_is_pci(dev))
+		return -EREMOTEIO;
+
+	walk(owner, to_pci_dev(dev), path);
+	direct = path->common && !path->redirect;
+
+	if (ask && !ask_kernel(owner, to_pci_dev(dev)))
+		return -EREMOTEIO;
+	if (!ask && !direct && !is_allowed(owner, to_pci_dev(dev)))
+		return -EREMOTEIO;
+
+	if (direct)
+		path->route = P2PBUF_ROUTE_BUS_ADDR;
+	else if (use_dma_iommu(dev))
+		path->route = P2PBUF_ROUTE_IOVA;
+	else
+		path->route = P2PBUF_ROUTE_HOST_BRIDGE;
+	return 0;
 }
 
 /**
@@ -177,18 +201,7 @@ static bool is_allowed(struct pci_dev *owner, struct pci_dev *client)
 int p2pbuf_route_between(struct pci_dev *owner, struct device *dev,
 			 struct p2pbuf_path *path)
 {
-	*path = (struct p2pbuf_path){ .route = P2PBUF_ROUTE_UNKNOWN };
-
-	if (!dev_is_pci(dev))
-		return -EREMOTEIO;
-
-	walk(owner, to_pci_dev(dev), path);
-
-	if (pci_p2pdma_distance(owner, dev, false) < 0)
-		return -EREMOTEIO;
-
-	set_route(path, dev);
-	return 0;
+	return find_route(owner, dev, true, path);
 }
 
 /**
@@ -222,19 +235,7 @@ EXPORT_SYMBOL_GPL(p2pbuf_route);
 int p2pbuf_route_to_map(struct p2pdma_provider *provider, struct device *dev,
 			struct p2pbuf_path *path)
 {
-	struct pci_dev *owner = to_pci_dev(provider->owner);
-
-	*path = (struct p2pbuf_path){ .route = P2PBUF_ROUTE_UNKNOWN };
-
-	if (!dev_is_pci(dev))
-		return -EREMOTEIO;
-
-	walk(owner, to_pci_dev(dev), path);
-	if ((!path->common || path->redirect) && !is_allowed(owner, to_pci_dev(dev)))
-		return -EREMOTEIO;
-
-	set_route(path, dev);
-	return 0;
+	return find_route(to_pci_dev(provider->owner), dev, false, path);
 }
 
 /**
