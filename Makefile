@@ -13,7 +13,7 @@ DEMO := $(patsubst %.c,build/%,$(wildcard demo/*.c))
 
 .DEFAULT_GOAL := all
 .PHONY: all modules programs demo check check-debug check-debug-long check-matrix \
-	lint clean help
+	helper-patch lint clean help
 
 help:
 	@echo 'make            kernel modules, selftests and the demo program'
@@ -23,6 +23,7 @@ help:
 	@echo 'make check-debug     the same under a kernel that checks itself, and more'
 	@echo 'make check-debug-long    the same for longer'
 	@echo 'make check-matrix   every topology with every IOMMU, seen and expected'
+	@echo 'make helper-patch   corrections of dma_buf_phys_vec_to_sgt() as a patch to send'
 	@echo 'make lint       checkpatch, sparse, kernel-doc, shellcheck, W=1'
 	@echo 'make clean      remove build/'
 	@echo
@@ -47,6 +48,9 @@ modules $(DEMO):
 all programs:
 	$(IN_ROOT) --extras -- $(ROOT_MAKE) $@
 
+helper-patch:
+	$(IN_ROOT) --extras -- $(ROOT_MAKE) $@
+
 .PHONY: $(DEMO)
 
 else
@@ -58,13 +62,20 @@ KSELFTEST ?= $(dir $(firstword $(wildcard \
 	$(addsuffix /tools/testing/selftests/kselftest_harness.h, \
 		$(KDIR) $(KDIR)/source /usr/src/linux-tools))))
 
+# Where the kernel's helper is, if at all: likewise.
+HELPER := drivers/dma-buf/dma-buf-mapping.c
+P2PBUF_LINUX ?= $(patsubst %/$(HELPER),%,$(firstword $(wildcard \
+	$(addsuffix /$(HELPER),$(KDIR) $(KDIR)/source /usr/src/linux-tools))))
+HELPER_PATCH := build/bench/0001-dma-buf-fix-mapping-of-several-ranges.patch
+
 # MO keeps everything that kbuild generates out of the source tree.
 OUT := build/$(RELEASE)
 
 modules:
 	@mkdir -p $(OUT)
 	@$(MAKE) --no-print-directory -C $(KDIR) M=$(CURDIR) \
-		MO=$(CURDIR)/$(OUT) W=1 modules
+		MO=$(CURDIR)/$(OUT) W=1 \
+		P2PBUF_LINUX=$(abspath $(P2PBUF_LINUX)) modules
 
 # The harness compares what it is given, signed or not.
 CFLAGS := -O2 -g -Wall -Wextra -Wno-sign-compare -Werror -Iuapi -Iselftests/lib
@@ -82,6 +93,11 @@ build/%: %.c $(LIB) $(HEADERS)
 	@mkdir -p $(@D)
 	@$(if $(SILENT),:,echo '  CC      $@')
 	@$(CC) $(CFLAGS) -static -o $@ $< $(LIB) -lpthread
+
+helper-patch:
+	@bench/correct.py --patch $(or $(P2PBUF_LINUX),$(error no kernel source: \
+		set P2PBUF_LINUX to its directory))/$(HELPER) $(HELPER_PATCH)
+	@echo $(HELPER_PATCH)
 
 endif
 

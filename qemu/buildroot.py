@@ -39,12 +39,14 @@ EXTRAS = ["sparse", "shellcheck", "perl", "python3", "xz-utils"]
 DEBUG = ["bc", "bison", "flex", "libelf-dev"]
 
 # The parts of the kernel source that are wanted: checkpatch and its data,
-# kbuild's probe of sparse, kernel-doc, the kselftest headers.
+# kbuild's probe of sparse, kernel-doc, the kselftest headers, the helper that
+# the benchmark corrects.
 SOURCE_PARTS = ["scripts/checkpatch.pl", "scripts/spelling.txt",
                 "scripts/*.checkpatch", "scripts/checker-valid.sh",
                 "tools/docs/kernel-doc", "tools/lib/python",
                 "tools/testing/selftests/kselftest.h",
-                "tools/testing/selftests/kselftest_harness.h"]
+                "tools/testing/selftests/kselftest_harness.h",
+                "drivers/dma-buf/dma-buf-mapping.c"]
 
 
 class SetupError(Exception):
