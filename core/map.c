@@ -19,12 +19,10 @@
  * struct route_ops - what one route does
  * @map: map all of @map->ranges, or nothing and return an error
  * @unmap: undo @map
- * @addr: DMA address of segment @index
  */
 struct route_ops {
 	int (*map)(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags);
 	void (*unmap)(struct p2pbuf_mapping *map);
-	dma_addr_t (*addr)(const struct p2pbuf_mapping *map, unsigned int index);
 };
 
 /* Bus address: what the switch routes by. No translation, no state, no undoing. */
@@ -36,14 +34,6 @@ static int bus_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
 
 static void bus_unmap(struct p2pbuf_mapping *map)
 {
-}
-
-static dma_addr_t bus_addr(const struct p2pbuf_mapping *map, unsigned int index)
-{
-	const struct p2pbuf_ranges *ranges = map->ranges;
-
-	return pci_p2pdma_bus_addr_map(ranges->provider,
-				       ranges->vecs[index].paddr);
 }
 
 /* Through the host bridge, not translated: one dma_map_phys() per range. */
@@ -82,12 +72,6 @@ static int host_bridge_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags fla
 static void host_bridge_unmap(struct p2pbuf_mapping *map)
 {
 	host_bridge_undo(map, map->ranges->nr);
-}
-
-static dma_addr_t host_bridge_addr(const struct p2pbuf_mapping *map,
-				   unsigned int index)
-{
-	return map->addrs[index];
 }
 
 /*
@@ -251,26 +235,18 @@ static void iova_unmap(struct p2pbuf_mapping *map)
 	iova_undo(map, map->ranges->size);
 }
 
-static dma_addr_t iova_addr(const struct p2pbuf_mapping *map, unsigned int index)
-{
-	return map->iova.addr + (map->layout ? map->layout->iovas[index] : 0);
-}
-
 static const struct route_ops route_ops[] = {
 	[P2PBUF_ROUTE_BUS_ADDR] = {
 		.map = bus_map,
 		.unmap = bus_unmap,
-		.addr = bus_addr,
 	},
 	[P2PBUF_ROUTE_HOST_BRIDGE] = {
 		.map = host_bridge_map,
 		.unmap = host_bridge_unmap,
-		.addr = host_bridge_addr,
 	},
 	[P2PBUF_ROUTE_IOVA] = {
 		.map = iova_map,
 		.unmap = iova_unmap,
-		.addr = iova_addr,
 	},
 };
 
@@ -430,11 +406,22 @@ EXPORT_SYMBOL_GPL(p2pbuf_nr_segments);
 void p2pbuf_segment(const struct p2pbuf_mapping *map, unsigned int index,
 		    struct p2pbuf_segment *seg)
 {
-	seg->addr = route_ops[map->route].addr(map, index);
-	if (map->route == P2PBUF_ROUTE_IOVA)
+	const struct p2pbuf_ranges *ranges = map->ranges;
+
+	switch (map->route) {
+	case P2PBUF_ROUTE_BUS_ADDR:
+		seg->addr = pci_p2pdma_bus_addr_map(ranges->provider,
+						    ranges->vecs[index].paddr);
+		seg->length = ranges->vecs[index].len;
+		return;
+	case P2PBUF_ROUTE_HOST_BRIDGE:
+		seg->addr = map->addrs[index];
+		seg->length = ranges->vecs[index].len;
+		return;
+	default:
+		seg->addr = map->iova.addr + (map->layout ? map->layout->iovas[index] : 0);
 		seg->length = run_length(map, index);
-	else
-		seg->length = map->ranges->vecs[index].len;
+	}
 }
 EXPORT_SYMBOL_GPL(p2pbuf_segment);
 
