@@ -2,8 +2,13 @@
 """Lets the guest give commands to QEMU's monitor: errors, hot-unplug and hotplug
 come from outside the machine."""
 
+import contextlib
 import json
 import socket
+
+
+class Unreadable(Exception):
+    """There is no such memory; the text is QEMU's."""
 
 
 class Monitor:
@@ -41,3 +46,23 @@ class Monitor:
         text = self._execute("human-monitor-command",
                              **{"command-line": command})
         return " ".join(text.split()) or "ok"
+
+    @contextlib.contextmanager
+    def stopped(self):
+        """The guest does nothing meanwhile, and its time stands still: while it
+        waits, with -icount, it would pass faster than ours."""
+        self.answer("stop")
+        try:
+            yield
+        finally:
+            self.answer("cont")
+
+    def memory(self, address, nr, unit="g"):
+        """@nr numbers of 8 bytes each (g), or 4 (w), of the guest's physical memory."""
+        text = self.answer(f"xp /{nr}{unit}x {address:#x}")
+        # The address that begins a line is without 0x.
+        numbers = [int(word, 16) for word in text.split()
+                   if word.startswith("0x")]
+        if len(numbers) != nr:
+            raise Unreadable(text)
+        return numbers

@@ -101,6 +101,9 @@ IOMMUS = {
     "virtio": Iommu(["virtio-iommu-pci"], modules=["virtio-iommu"]),
 }
 
+VTD = {name for name, iommu in IOMMUS.items()
+       if any(device.startswith(INTEL) for device in iommu.devices)}
+
 INVALIDATIONS = ["strict", "lazy"]
 
 

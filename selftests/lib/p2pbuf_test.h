@@ -187,6 +187,26 @@ struct flushes {
 /* flush.c: what the IOMMU saw, by the rig */
 int count_flushes(uint64_t first, uint64_t last, struct flushes *flushes);
 
+/* What a leaf entry of VT-d translates: 4 KiB, 2 MiB or 1 GiB. */
+#define LEAF_SIZES	3
+
+static inline uint64_t leaf_size(unsigned int index)
+{
+	return PAGE << (9 * index);
+}
+
+/**
+ * struct leaves - leaf entries of page tables
+ * @nr: how many there are of each size, the smallest first
+ */
+struct leaves {
+	uint64_t nr[LEAF_SIZES];
+};
+
+/* leaves.c: what the IOMMU's page tables have, by the rig */
+bool rig_leaves(const char *function, uint64_t first, uint64_t last,
+		struct leaves *leaves);
+
 /* rig.c: requests to the rig */
 int ask_rig(char *line, size_t size, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
