@@ -56,8 +56,8 @@ FIXTURE_TEARDOWN(layout)
 		EXPECT_EQ(0, reload_importer(64));
 }
 
-static int map_aligned(FIXTURE_DATA(layout) *self, const struct p2pbuf_range *ranges,
-		       unsigned int nr)
+static int map_ranges(FIXTURE_DATA(layout) *self, const struct p2pbuf_range *ranges,
+		      unsigned int nr, unsigned int flags)
 {
 	int ret;
 
@@ -65,7 +65,7 @@ static int map_aligned(FIXTURE_DATA(layout) *self, const struct p2pbuf_range *ra
 	if (self->fd < 0)
 		return self->fd;
 	ret = import_flow(self->importer, self->fd, P2PBUF_INTERCONNECT_PHYS,
-			  P2PBUF_FLOW_REVOCABLE, P2PBUF_IMPORT_ALIGNED, &self->handle);
+			  P2PBUF_FLOW_REVOCABLE, flags, &self->handle);
 	return ret ?: map_handle(self->importer, self->handle);
 }
 
@@ -100,7 +100,7 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(layout) *self,
 	uint64_t length = 0, window;
 	unsigned int i;
 
-	ASSERT_EQ(0, map_aligned(self, ranges, nr));
+	ASSERT_EQ(0, map_ranges(self, ranges, nr, P2PBUF_IMPORT_ALIGNED));
 	ASSERT_EQ(0, query_handle(self->importer, self->handle, &query, segs, MOST));
 	ASSERT_EQ(nr_segments, query.nr_segments);
 	for (i = 0; i < query.nr_segments; i++)
@@ -206,7 +206,7 @@ TEST_F(layout, data_across_a_hole)
 
 	if (!data_arrives())
 		SKIP(return, NO_DATA);
-	ASSERT_EQ(0, map_aligned(self, odd_page, 3));
+	ASSERT_EQ(0, map_ranges(self, odd_page, 3, P2PBUF_IMPORT_ALIGNED));
 	cpu = mmap(NULL, 8 * MIB + PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
 	ASSERT_NE(MAP_FAILED, cpu);
 	pattern_fill(there, sizeof(there), 1, 0);
@@ -237,6 +237,101 @@ TEST_F(layout, small_mask)
 	ASSERT_GE(self->importer, 0);
 	make_expensive(ranges);
 	check(_metadata, self, ranges, MOST, segs, 1);
+}
+
+/* The largest leaves by which an IOMMU can translate this. */
+static void add_leaves(struct leaves *leaves, uint64_t iova, uint64_t phys,
+		       uint64_t length)
+{
+	unsigned int i;
+
+	while (length) {
+		for (i = LEAF_SIZES - 1; i; i--)
+			if (!((iova | phys) & (leaf_size(i) - 1)) &&
+			    length >= leaf_size(i))
+				break;
+		leaves->nr[i]++;
+		iova += leaf_size(i);
+		phys += leaf_size(i);
+		length -= leaf_size(i);
+	}
+}
+
+/*
+ * All that the physical addresses allow if aligned; else what they have in common with
+ * addresses that run on from @iova.
+ */
+static struct leaves expected_leaves(FIXTURE_DATA(layout) *self,
+				     const struct p2pbuf_range *ranges, unsigned int nr,
+				     unsigned int flags, uint64_t iova)
+{
+	struct leaves leaves = {};
+	unsigned int i;
+
+	for (i = 0; i < nr; iova += ranges[i].length, i++) {
+		uint64_t phys = self->bar + ranges[i].offset;
+
+		add_leaves(&leaves, flags & P2PBUF_IMPORT_ALIGNED ? phys : iova, phys,
+			   ranges[i].length);
+	}
+	return leaves;
+}
+
+static void check_leaves(struct __test_metadata *_metadata, FIXTURE_DATA(layout) *self,
+			 const struct p2pbuf_range *ranges, unsigned int nr,
+			 unsigned int flags)
+{
+	struct leaves expected, mapped, unmapped;
+	struct p2pbuf_segment segs[MOST], *end;
+	struct p2pbuf_query query;
+	uint64_t last;
+	unsigned int i;
+
+	ASSERT_EQ(0, map_ranges(self, ranges, nr, flags));
+	ASSERT_EQ(0, query_handle(self->importer, self->handle, &query, segs, MOST));
+	end = &segs[query.nr_segments - 1];
+	last = end->addr + end->length - 1;
+	expected = expected_leaves(self, ranges, nr, flags, segs[0].addr);
+	ASSERT_TRUE(rig_leaves(importer_bdf(), segs[0].addr, last, &mapped));
+	ASSERT_EQ(0, unmap_handle(self->importer, self->handle));
+	ASSERT_TRUE(rig_leaves(importer_bdf(), segs[0].addr, last, &unmapped));
+	for (i = 0; i < LEAF_SIZES; i++) {
+		EXPECT_EQ(expected.nr[i], mapped.nr[i]);
+		EXPECT_EQ(0, unmapped.nr[i]);
+	}
+	EXPECT_EQ(0, release_handle(self->importer, self->handle));
+	close(self->fd);
+	self->fd = -1;
+}
+
+/* Read in VT-d's tables from outside the machine. */
+static void check_all_leaves(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(layout) *self, unsigned int flags)
+{
+	struct p2pbuf_range whole = { 0, bar_size(self->exporter, TEST_BAR) };
+	struct p2pbuf_range beside = { 3 * PAGE, 16 * MIB };
+	struct p2pbuf_range ranges[MOST];
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOVA on this route");
+	if (iommu_is("amd") || iommu_is("virtio"))
+		SKIP(return, "the rig counts the leaves of VT-d's tables only");
+	make_expensive(ranges);
+	check_leaves(_metadata, self, &whole, 1, flags);
+	check_leaves(_metadata, self, &beside, 1, flags);
+	check_leaves(_metadata, self, odd_page, 3, flags);
+	check_leaves(_metadata, self, ranges, MOST, flags);
+}
+
+/* As many and as large as the ranges allow. */
+TEST_F(layout, aligned_leaves)
+{
+	check_all_leaves(_metadata, self, P2PBUF_IMPORT_ALIGNED);
+}
+
+TEST_F(layout, contiguous_leaves)
+{
+	check_all_leaves(_metadata, self, 0);
 }
 
 TEST_HARNESS_MAIN
