@@ -53,6 +53,40 @@ int p2pbuf_route_to_map(struct p2pdma_provider *provider, struct device *dev,
 
 unsigned int p2pbuf_last_start(const u64 *starts, unsigned int nr, u64 offset);
 
+/* Bytes of the buffer from run @index on that are contiguous for the device. */
+static inline u64 p2pbuf_run_length(const struct p2pbuf_mapping *map, unsigned int index)
+{
+	const struct p2pbuf_layout *layout = map->layout;
+
+	if (!layout)
+		return map->ranges->size;
+	if (index + 1 < layout->nr)
+		return layout->starts[index + 1] - layout->starts[index];
+	return map->ranges->size - layout->starts[index];
+}
+
+/* p2pbuf_segment(), for loops over many of them */
+static inline void p2pbuf_segment_inline(const struct p2pbuf_mapping *map,
+					 unsigned int index, struct p2pbuf_segment *seg)
+{
+	const struct p2pbuf_ranges *ranges = map->ranges;
+
+	switch (map->route) {
+	case P2PBUF_ROUTE_BUS_ADDR:
+		seg->addr = pci_p2pdma_bus_addr_map(ranges->provider,
+						    ranges->vecs[index].paddr);
+		seg->length = ranges->vecs[index].len;
+		return;
+	case P2PBUF_ROUTE_HOST_BRIDGE:
+		seg->addr = map->addrs[index];
+		seg->length = ranges->vecs[index].len;
+		return;
+	default:
+		seg->addr = map->iova.addr + (map->layout ? map->layout->iovas[index] : 0);
+		seg->length = p2pbuf_run_length(map, index);
+	}
+}
+
 #if IS_ENABLED(CONFIG_KUNIT)
 u64 p2pbuf_highest_addr(const struct p2pbuf_ranges *ranges, enum p2pbuf_route route);
 int p2pbuf_sgt_count(const struct p2pbuf_mapping *map, unsigned int *nents);

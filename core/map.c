@@ -83,18 +83,6 @@ static void host_bridge_unmap(struct p2pbuf_mapping *map)
  * wrong size if less was linked than allocated.
  */
 
-/* Bytes of the buffer from run @index on that are contiguous for the device. */
-static u64 run_length(const struct p2pbuf_mapping *map, unsigned int index)
-{
-	const struct p2pbuf_layout *layout = map->layout;
-
-	if (!layout)
-		return map->ranges->size;
-	if (index + 1 < layout->nr)
-		return layout->starts[index + 1] - layout->starts[index];
-	return map->ranges->size - layout->starts[index];
-}
-
 /*
  * Not dma_iova_unlink(): it flushes once per call, and it stops at a hole (Linux 7.3,
  * __iommu_dma_iova_unlink() in drivers/iommu/dma-iommu.c).
@@ -109,7 +97,7 @@ static void unlink_runs(struct p2pbuf_mapping *map, u64 linked)
 	iommu_iotlb_gather_init(&gather);
 	for (i = 0; i < layout->nr && layout->starts[i] < linked; i++)
 		iommu_unmap_fast(domain, map->iova.addr + layout->iovas[i],
-				 min(run_length(map, i), linked - layout->starts[i]),
+				 min(p2pbuf_run_length(map, i), linked - layout->starts[i]),
 				 &gather);
 	iommu_iotlb_sync(domain, &gather);
 }
@@ -153,7 +141,7 @@ static unsigned int count_run(const struct p2pbuf_mapping *map, unsigned int ind
 			      unsigned int first)
 {
 	const struct p2pbuf_ranges *ranges = map->ranges;
-	u64 end = ranges->starts[first] + run_length(map, index);
+	u64 end = ranges->starts[first] + p2pbuf_run_length(map, index);
 	unsigned int i = first;
 
 	while (i < ranges->nr && ranges->starts[i] < end)
@@ -406,22 +394,7 @@ EXPORT_SYMBOL_GPL(p2pbuf_nr_segments);
 void p2pbuf_segment(const struct p2pbuf_mapping *map, unsigned int index,
 		    struct p2pbuf_segment *seg)
 {
-	const struct p2pbuf_ranges *ranges = map->ranges;
-
-	switch (map->route) {
-	case P2PBUF_ROUTE_BUS_ADDR:
-		seg->addr = pci_p2pdma_bus_addr_map(ranges->provider,
-						    ranges->vecs[index].paddr);
-		seg->length = ranges->vecs[index].len;
-		return;
-	case P2PBUF_ROUTE_HOST_BRIDGE:
-		seg->addr = map->addrs[index];
-		seg->length = ranges->vecs[index].len;
-		return;
-	default:
-		seg->addr = map->iova.addr + (map->layout ? map->layout->iovas[index] : 0);
-		seg->length = run_length(map, index);
-	}
+	p2pbuf_segment_inline(map, index, seg);
 }
 EXPORT_SYMBOL_GPL(p2pbuf_segment);
 

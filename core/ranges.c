@@ -39,18 +39,18 @@ static int range_to_phys(phys_addr_t bar_start, u64 bar_size,
 /* @vec starts at buffer offset @ranges->size. */
 static void ranges_append(struct p2pbuf_ranges *ranges, const struct phys_vec *vec)
 {
-	struct phys_vec *prev = ranges->nr ? &ranges->vecs[ranges->nr - 1] : NULL;
+	struct phys_vec *to = ranges->nr ? &ranges->vecs[ranges->nr - 1] : NULL;
 
-	ranges->last = max(ranges->last, vec->paddr + vec->len - 1);
-
-	if (prev && prev->paddr + prev->len == vec->paddr) {
-		prev->len += vec->len;
-		return;
+	if (to && to->paddr + to->len == vec->paddr) {
+		to->len += vec->len;
+	} else {
+		ranges->starts[ranges->nr] = ranges->size;
+		ranges->nr++;
+		to = &ranges->vecs[ranges->nr - 1];
+		*to = *vec;
 	}
-
-	ranges->starts[ranges->nr] = ranges->size;
-	ranges->nr++;
-	ranges->vecs[ranges->nr - 1] = *vec;
+	ranges->last = max(ranges->last, vec->paddr + vec->len - 1);
+	ranges->longest = max(ranges->longest, to->len);
 }
 
 /**

@@ -34,6 +34,10 @@ int p2pbuf_sgt_count(const struct p2pbuf_mapping *map, unsigned int *nents)
 {
 	unsigned int i;
 
+	if (map->route != P2PBUF_ROUTE_IOVA && map->ranges->longest <= P2PBUF_SG_MAX) {
+		*nents = map->ranges->nr;
+		return 0;
+	}
 	*nents = 0;
 	for (i = 0; i < p2pbuf_nr_segments(map); i++) {
 		struct p2pbuf_segment seg;
@@ -76,7 +80,7 @@ static void fill_table(struct p2pbuf_sgt *table)
 	for (i = 0; i < p2pbuf_nr_segments(&table->map); i++) {
 		struct p2pbuf_segment seg;
 
-		p2pbuf_segment(&table->map, i, &seg);
+		p2pbuf_segment_inline(&table->map, i, &seg);
 		sg = p2pbuf_sgt_fill(sg, &seg, bus_addr);
 	}
 }

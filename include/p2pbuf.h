@@ -29,6 +29,7 @@ struct sg_table;
  * @provider: the BAR's provider; dies with the binding of the provider's driver
  * @size: sum of all lengths in bytes; not zero, below 2^63
  * @last: highest physical address of any range, inclusive
+ * @longest: bytes of the longest element of @vecs
  * @nr_exported: number of ranges as the exporter was given them
  * @nr: number of elements in @vecs
  * @starts: offset of each element of @vecs in the buffer, ascending
@@ -43,6 +44,7 @@ struct p2pbuf_ranges {
 	struct p2pdma_provider *provider;
 	u64 size;
 	phys_addr_t last;
+	u64 longest;
 	unsigned int nr_exported;
 	unsigned int nr;
 	u64 *starts;
