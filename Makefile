@@ -10,10 +10,11 @@ SILENT := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-s)
 
 TESTS := $(patsubst %.c,build/%,$(wildcard selftests/*.c selftests/programs/*.c))
 DEMO := $(patsubst %.c,build/%,$(wildcard demo/*.c))
+BENCH := build/bench/p2pbuf-bench
 
 .DEFAULT_GOAL := all
 .PHONY: all modules programs demo check check-debug check-debug-long check-matrix \
-	helper-patch lint clean help
+	bench bench-full helper-patch lint clean help
 
 help:
 	@echo 'make            kernel modules, selftests and the demo program'
@@ -24,6 +25,8 @@ help:
 	@echo 'make check-debug-long    the same for longer'
 	@echo 'make check-matrix   every topology with every IOMMU, seen and expected'
 	@echo 'make helper-patch   corrections of dma_buf_phys_vec_to_sgt() as a patch to send'
+	@echo 'make bench      p2pbuf beside everything a driver could use instead'
+	@echo 'make bench-full      the same with all layouts, sizes and IOMMUs'
 	@echo 'make lint       checkpatch, sparse, kernel-doc, shellcheck, W=1'
 	@echo 'make clean      remove build/'
 	@echo
@@ -41,7 +44,7 @@ ROOT_MAKE = $(MAKE) $(SILENT) --no-print-directory -j$(shell nproc) \
 IN_ROOT = +@unset MAKEFLAGS MFLAGS && kdir=$$(qemu/root kdir $(KERNEL)) && \
 	qemu/root exec
 
-modules $(DEMO):
+modules $(DEMO) $(BENCH):
 	$(IN_ROOT) -- $(ROOT_MAKE) $@
 
 # The selftests need kselftest_harness.h, out of the kernel source package.
@@ -51,7 +54,7 @@ all programs:
 helper-patch:
 	$(IN_ROOT) --extras -- $(ROOT_MAKE) $@
 
-.PHONY: $(DEMO)
+.PHONY: $(DEMO) $(BENCH)
 
 else
 
@@ -84,10 +87,17 @@ HEADERS := $(wildcard selftests/lib/*.h selftests/*.h uapi/linux/*.h)
 
 all: modules programs
 
-programs: $(TESTS) $(DEMO)
+programs: $(TESTS) $(DEMO) $(BENCH)
 
 $(TESTS): CFLAGS += $(if $(KSELFTEST),-I$(KSELFTEST),\
 	$(error no kselftest_harness.h: set KSELFTEST to its directory))
+
+BENCH_C := $(wildcard bench/guest/*.c)
+
+$(BENCH): $(BENCH_C) $(wildcard bench/guest/*.h bench/kmod/*_ioctl.h) $(LIB) $(HEADERS)
+	@mkdir -p $(@D)
+	@$(if $(SILENT),:,echo '  CC      $@')
+	@$(CC) $(CFLAGS) -static -o $@ $(BENCH_C) $(LIB) -lpthread
 
 build/%: %.c $(LIB) $(HEADERS)
 	@mkdir -p $(@D)
@@ -115,6 +125,12 @@ check-debug-long:
 
 check-matrix:
 	@selftests/matrix
+
+bench:
+	@bench/bench
+
+bench-full:
+	@bench/bench --full
 
 lint:
 	@tools/lint
