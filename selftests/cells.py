@@ -32,7 +32,9 @@ FOREIGN = ["test_ram", "test_vfio"]
 UNPLUG_ONLY = ["test_unplug"]
 # Needs a kernel that fails on demand.
 FAILURES_ONLY = ["test_failnth"]
-ELSEWHERE = BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY + FAILURES_ONLY
+# The benchmark's own; it turns interrupts off for longer than a kernel with checks likes.
+BENCH_ONLY = ["test_bench"]
+ELSEWHERE = BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY + FAILURES_ONLY + BENCH_ONLY
 # What a topology or an IOMMU can make a difference to.
 ROUTE_TESTS = ["test_route", "test_map", "test_layout", "test_dma", "test_audit",
                "test_flush", "test_access"]
@@ -133,6 +135,9 @@ CELLS = {
                                               + FORCE_BOUNCE, ["test_ram"]),
     "foreign/host-bridge/virtio": Cell(HOST_BRIDGE + ["--iommu", "virtio"]
                                        + VFIO, ["test_vfio"]),
+    "bench/switch/off": Cell([], BENCH_ONLY),
+    "bench/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + ["--invalidation", "strict"],
+                                    BENCH_ONLY),
     "foreign/unreachable/intel": Cell(["--topology", "unreachable"] + INTEL
                                       + VFIO, ["test_vfio"]),
 }
