@@ -51,6 +51,11 @@ def value(record):
     return figure(record).value
 
 
+def described(record):
+    """With what an importer pays to ask for each segment."""
+    return value(record) + statistics.median_low(record.get("describe", [0]))
+
+
 def leaves(counts):
     """{"4096": n} with numbers as keys, the largest first, without zeros."""
     return {int(name): counts[name]

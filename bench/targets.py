@@ -67,18 +67,19 @@ def slope(points):
     return (points[last] - points[first]) / (last - first)
 
 
-def by_ranges(result, strategy, cells):
+def by_ranges(result, strategy, cells, value=results.value):
     """(where, {ranges: instructions}) of each layout in each cell."""
     series = collections.defaultdict(dict)
     for record in costs(result, strategy, cells):
         name = f"{record['cell']} {results.layout(record)}"
-        series[name][record["ranges"]] = results.value(record)
+        series[name][record["ranges"]] = value(record)
     return series.items()
 
 
 def per_range(cells):
     def figures(result):
-        for name, points in by_ranges(result, "phys", cells):
+        for name, points in by_ranges(result, "phys", cells,
+                                      results.described):
             if len(points) > 1:
                 yield slope(points), (f"{name}, {number(min(points))} to "
                                       f"{number(max(points))} ranges")
@@ -173,8 +174,9 @@ def revoke_growth(result):
 
 
 def revoke_waits(result):
-    for record in revokes(result):
-        if record["attachments"] == 64 and "waits" in record:
+    for record in result.of("latency"):
+        if (record["what"] == "revoke, DMA in flight"
+                and record["attachments"] == 64):
             yield record["waits"], record["cell"]
 
 
