@@ -200,17 +200,15 @@ def cost(result):
 
 
 def pages(result):
-    """What struct pages cost before the first map."""
-    rows = [[record["cell"], results.layout(record), size(record["bytes"]),
-             number(record["setup"]) + mark(record), number(record["memmap"]),
-             number(round(record["memmap"] * GIB / record["bytes"]))]
-            for record in result.of("cost")
-            if "setup" in record and "memmap" in record]
-    # Setting up depends on the size alone.
-    rows = list({(row[0], row[2]): row for row in reversed(rows)}.values())
+    """What struct pages of the whole BAR cost before the first map."""
+    rows = {(record["cell"], record["bar"]): [
+                record["cell"], size(record["bar"]),
+                number(record["setup"]) + mark(record), number(record["memmap"]),
+                number(round(record["memmap"] * GIB / record["bar"]))]
+            for record in result.of("cost") if "setup" in record}
     yield Table("pages", "struct pages: set-up in instructions, memmap in bytes",
-                ["cell", "layout", "size", "set-up", "memmap", "per GiB"],
-                rows[::-1])
+                ["cell", "BAR", "set-up", "memmap", "per GiB"],
+                [rows[key] for key in sorted(rows)], left=2)
 
 
 # --- the other measures -------------------------------------------------------

@@ -248,7 +248,8 @@ def over(figure, bound):
 
 
 def evaluate(target, result):
-    """The row of a target: best and worst of how many figures, the verdict."""
+    """The row of a target: best and worst of how many figures, how many of them
+    miss it, and by how much at most."""
     figures = list(target.figures(result))
     if not figures:
         mode = result.data.get("mode", "this mode")
@@ -258,7 +259,9 @@ def evaluate(target, result):
     texts = [format(figure, target.form) for figure, _ in (best, worst)]
     verdict = "met"
     if worst[0] > target.bound:
-        verdict = f"not met by {over(worst[0], target.bound)}"
+        missed = sum(figure > target.bound for figure, _ in figures)
+        verdict = (f"not met {results.plural(missed, 'time')}, by "
+                   f"{over(worst[0], target.bound)} at most")
     return [target.measure, target.name, "..".join(dict.fromkeys(texts)),
             number(len(figures)), verdict, worst[1]]
 

@@ -92,8 +92,9 @@ class Targets(unittest.TestCase):
 
     def test_ratio(self):
         self.assertEqual(self.helper(850), "met")
-        self.assertEqual(self.helper(851), "not met by 0.1 %")
-        self.assertEqual(self.helper(1700), "not met by 100.0 %")
+        self.assertEqual(self.helper(851), "not met 1 time, by 0.1 % at most")
+        self.assertEqual(self.helper(1700),
+                         "not met 1 time, by 100.0 % at most")
 
     def test_no_evidence(self):
         none = "not measured (quick)"
@@ -108,10 +109,11 @@ class Targets(unittest.TestCase):
         self.assertEqual(self.verdict(targets.LIMIT, "AMD <= 1.18", *records),
                          "not measured (quick)")
         self.assertEqual(self.verdict(targets.LIMIT, "VT-d <= 1.12", *records),
-                         "not met by 78.6 %")
+                         "not met 1 time, by 78.6 % at most")
 
     def test_slope(self):
-        for last, verdict in (1000 + 63 * 60, "met"), (5000, "not met by 5.8 %"):
+        for last, verdict in ((1000 + 63 * 60, "met"),
+                              (5000, "not met 1 time, by 5.8 % at most")):
             found = self.verdict(
                 targets.BUS, "phys <= 60",
                 cost("phys", 1000, 1, targets.BUS_ADDRESS),
@@ -119,7 +121,8 @@ class Targets(unittest.TestCase):
             self.assertEqual(found, verdict)
 
     def test_revoke(self):
-        for last, verdict in (740, "met"), (1220, "not met by 90.5 %"):
+        for last, verdict in ((740, "met"),
+                              (1220, "not met 1 time, by 90.5 % at most")):
             found = self.verdict(
                 targets.REVOKE, "linear: later ones <= 1.05 each",
                 *({"measure": "latency", "what": "revoke", "dmabufs": 1,
