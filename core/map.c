@@ -13,6 +13,8 @@
 
 #include <kunit/visibility.h>
 
+#include <p2pbuf_trace.h>
+
 #include "core.h"
 
 /**
@@ -213,6 +215,7 @@ static int iova_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
 	if (ret)
 		return ret;
 	ret = dma_iova_sync(map->dev, &map->iova, 0, dma_iova_size(&map->iova));
+	trace_p2pbuf_sync(map->dev, map->iova.addr, dma_iova_size(&map->iova), ret);
 	if (ret)
 		iova_undo(map, map->ranges->size);
 	return ret;
@@ -333,7 +336,7 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
 	       const struct p2pbuf_ranges *ranges, enum dma_data_direction dir,
 	       enum p2pbuf_map_flags flags)
 {
-	struct p2pbuf_path path;
+	struct p2pbuf_path path = {};
 	int ret;
 
 	ret = check(dev, ranges, dir, &path);
@@ -346,6 +349,7 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
 		};
 		ret = route_ops[path.route].map(map, flags);
 	}
+	trace_p2pbuf_map(dev, ranges, path.route, ret ? 0 : p2pbuf_nr_segments(map), ret);
 	if (ret)
 		memset(map, 0, sizeof(*map));
 	return ret;
@@ -363,6 +367,7 @@ EXPORT_SYMBOL_GPL(p2pbuf_map);
  */
 void p2pbuf_unmap(struct p2pbuf_mapping *map)
 {
+	trace_p2pbuf_unmap(map);
 	route_ops[map->route].unmap(map);
 	memset(map, 0, sizeof(*map));
 }

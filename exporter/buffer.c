@@ -10,6 +10,8 @@
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
 
+#include <p2pbuf_trace.h>
+
 #include "exporter.h"
 
 static void buffer_free(struct kref *kref)
@@ -65,6 +67,7 @@ static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 	if (!ret)
 		ret = check_route(buf, attach->dev);
 	dma_resv_unlock(&buf->resv);
+	trace_p2pbuf_attach(buf->exp->dev, buf->inode->i_ino, attach->dev, ret);
 	if (ret)
 		return ret;
 
@@ -252,6 +255,7 @@ static struct dma_buf *buffer_to_dmabuf(struct p2pbuf_buffer *buf,
 	buf->inode = file_inode(dmabuf->file);
 	ihold(buf->inode);
 	list_add_tail(&buf->node, &buf->exp->buffers);
+	trace_p2pbuf_export(buf->exp->dev, buf->inode->i_ino, buf->ranges);
 	return dmabuf;
 }
 

@@ -29,6 +29,8 @@
 #include <linux/rcupdate.h>
 #include <linux/wait_bit.h>
 
+#include <p2pbuf_trace.h>
+
 #include "exporter.h"
 
 static unsigned int late_seconds = 10;
@@ -44,6 +46,7 @@ static void buffer_revoke(struct p2pbuf_buffer *buf, bool removed)
 		if (buf->dmabuf)
 			dma_buf_invalidate_mappings(buf->dmabuf);
 		p2pbuf_buffer_zap(buf);
+		trace_p2pbuf_revoke(buf->exp->dev, buf->inode->i_ino, P2PBUF_REVOKE_TOLD);
 	}
 	if (removed)
 		p2pbuf_buffer_power_end(buf);
@@ -57,6 +60,7 @@ static void buffer_restore(struct p2pbuf_buffer *buf)
 	if (buf->dmabuf)
 		dma_buf_invalidate_mappings(buf->dmabuf);
 	dma_resv_unlock(&buf->resv);
+	trace_p2pbuf_restore(buf->exp->dev, buf->inode->i_ino);
 }
 
 /* A DMABUF that is being released has no attachment left to be late. */
@@ -114,9 +118,11 @@ static void buffer_wait(struct p2pbuf_buffer *buf)
 	while (!dma_resv_wait_timeout(&buf->resv, DMA_RESV_USAGE_BOOKKEEP, false,
 				      period()))
 		name_late_fences(buf);
+	trace_p2pbuf_revoke(buf->exp->dev, buf->inode->i_ino, P2PBUF_REVOKE_FENCES);
 	while (!wait_var_event_timeout(&buf->nr_maps, !atomic_read(&buf->nr_maps),
 				       period()))
 		name_late_importers(buf);
+	trace_p2pbuf_revoke(buf->exp->dev, buf->inode->i_ino, P2PBUF_REVOKE_UNMAPPED);
 }
 
 /*

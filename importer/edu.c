@@ -16,6 +16,8 @@
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/string.h>
 
+#include <p2pbuf_trace.h>
+
 #include "importer.h"
 
 #define EDU_ID			0x00
@@ -80,15 +82,18 @@ static int edu_transfer(struct edu *edu, u64 src, u64 dst, size_t len, u32 dir)
 	if (edu->paused)
 		return -EAGAIN;
 
+	trace_p2pbuf_dma_submit(&edu->pdev->dev, src, dst, len);
 	reinit_completion(&edu->done);
 	writeq(src, edu->regs + EDU_DMA_SRC);
 	writeq(dst, edu->regs + EDU_DMA_DST);
 	writeq(len, edu->regs + EDU_DMA_COUNT);
 	writel(EDU_CMD_RUN | EDU_CMD_IRQ | dir, edu->regs + EDU_DMA_CMD);
 
-	if (wait_for_completion_timeout(&edu->done, msecs_to_jiffies(EDU_TIMEOUT_MS)))
+	if (wait_for_completion_timeout(&edu->done, msecs_to_jiffies(EDU_TIMEOUT_MS))) {
+		trace_p2pbuf_dma_done(&edu->pdev->dev, 0);
 		return 0;
-
+	}
+	trace_p2pbuf_dma_done(&edu->pdev->dev, -ETIMEDOUT);
 	edu_stop(edu);
 	return -ETIMEDOUT;
 }

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The tracepoints say what happened, in the order in which it did. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <kselftest_harness.h>
+
+#include "p2pbuf_test.h"
+
+#define TRACING	"/sys/kernel/tracing/"
+#define EVENTS	TRACING "events/p2pbuf/"
+#define LINE	1024
+
+FIXTURE(trace)
+{
+	int exporter;
+	int importer;
+	int fd;
+	uint32_t handle;
+	unsigned long ino;
+};
+
+FIXTURE_VARIANT(trace)
+{
+	unsigned int interconnect;
+};
+
+FIXTURE_VARIANT_ADD(trace, phys)
+{
+	.interconnect = P2PBUF_INTERCONNECT_PHYS,
+};
+
+FIXTURE_VARIANT_ADD(trace, sgt)
+{
+	.interconnect = P2PBUF_INTERCONNECT_SGT,
+};
+
+static int enable(bool on)
+{
+	return write_file(EVENTS "enable", "%d", on);
+}
+
+FIXTURE_SETUP(trace)
+{
+	if (access(TRACING "trace", F_OK))
+		run_shell("mount -t tracefs tracing " TRACING);
+	if (access(EVENTS "enable", F_OK))
+		SKIP(return, "this kernel has no event tracing");
+	ASSERT_EQ(0, run_shell(": > " TRACING "trace"));
+	self->exporter = open_exporter();
+	ASSERT_GE(self->exporter, 0);
+	self->importer = open_importer();
+	ASSERT_GE(self->importer, 0);
+	self->fd = -1;
+	ASSERT_EQ(0, enable(true));
+}
+
+FIXTURE_TEARDOWN(trace)
+{
+	EXPECT_EQ(0, enable(false));
+	close(self->fd);
+	close(self->importer);
+	close(self->exporter);
+}
+
+/* The words of the @nr-th "@event: ..." in the trace, or NULL; in static memory. */
+static const char *find_event(const char *event, unsigned int nr)
+{
+	static char line[LINE];
+	char key[64], *found = NULL;
+	FILE *trace = fopen(TRACING "trace", "r");
+
+	if (!trace)
+		return NULL;
+	snprintf(key, sizeof(key), " p2pbuf_%s: ", event);
+	while (!found && fgets(line, sizeof(line), trace)) {
+		found = strstr(line, key);
+		if (found && nr--)
+			found = NULL;
+	}
+	fclose(trace);
+	if (!found)
+		return NULL;
+	found[strcspn(found, "\n")] = '\0';
+	return found + strlen(key);
+}
+
+static unsigned int count_events(const char *event)
+{
+	unsigned int nr = 0;
+
+	while (find_event(event, nr))
+		nr++;
+	return nr;
+}
+
+/* Whether the @nr-th @event is there with just these words. */
+static bool __attribute__((format(printf, 3, 4)))
+happened(const char *event, unsigned int nr, const char *format, ...)
+{
+	const char *found = find_event(event, nr);
+	char expected[LINE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(expected, sizeof(expected), format, args);
+	va_end(args);
+	if (found && !strcmp(found, expected))
+		return true;
+	printf("# %s %u: \"%s\" instead of \"%s\"\n", event, nr, found ?: "nothing", expected);
+	return false;
+}
+
+/* Three ranges, of which two follow each other. */
+static int export_three(FIXTURE_DATA(trace) *self)
+{
+	static const struct p2pbuf_range ranges[] = {
+		{ 4 * PAGE, PAGE }, { 0, PAGE }, { PAGE, 2 * PAGE },
+	};
+	struct stat stat;
+
+	self->fd = export_ranges(self->exporter, TEST_BAR, ranges, 3, O_RDWR | O_CLOEXEC);
+	if (self->fd < 0 || fstat(self->fd, &stat))
+		return -EIO;
+	self->ino = stat.st_ino;
+	return 0;
+}
+
+static int import_it(FIXTURE_DATA(trace) *self, unsigned int interconnect)
+{
+	return import_buffer(self->importer, self->fd, interconnect,
+			     P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &self->handle);
+}
+
+static const char *route_name(void)
+{
+	static const char * const names[] = {
+		[P2PBUF_ROUTE_BUS_ADDR] = "bus-address",
+		[P2PBUF_ROUTE_HOST_BRIDGE] = "host-bridge",
+		[P2PBUF_ROUTE_IOVA] = "iova",
+	};
+
+	return names[expected_route()];
+}
+
+TEST_F(trace, export)
+{
+	ASSERT_EQ(0, export_three(self));
+	EXPECT_TRUE(happened("export", 0, "exporter=%s ino=%lu bytes=%lu ranges=3 merged=2",
+			     exporter_bdf(), self->ino, 4 * PAGE));
+	EXPECT_EQ(1, count_events("export"));
+}
+
+TEST_F(trace, attach)
+{
+	int ret;
+
+	ASSERT_EQ(0, export_three(self));
+	ret = import_it(self, P2PBUF_INTERCONNECT_PHYS);
+	EXPECT_TRUE(happened("attach", 0, "exporter=%s ino=%lu importer=%s error=%d",
+			     exporter_bdf(), self->ino, importer_bdf(), ret));
+}
+
+TEST_F(trace, map_and_unmap)
+{
+	bool iova = expected_route() == P2PBUF_ROUTE_IOVA;
+
+	ASSERT_EQ(0, export_three(self));
+	if (import_it(self, variant->interconnect))
+		SKIP(return, "no route");
+	ASSERT_EQ(0, map_handle(self->importer, self->handle));
+	EXPECT_TRUE(happened("map", 0, "importer=%s route=%s ranges=2 segments=%d bytes=%lu error=0",
+			     importer_bdf(), route_name(), iova ? 1 : 2, 4 * PAGE));
+	EXPECT_EQ(iova, count_events("sync"));
+	ASSERT_EQ(0, unmap_handle(self->importer, self->handle));
+	EXPECT_TRUE(happened("unmap", 0, "importer=%s route=%s ranges=2 bytes=%lu",
+			     importer_bdf(), route_name(), 4 * PAGE));
+	EXPECT_EQ(1, count_events("map"));
+	EXPECT_EQ(1, count_events("unmap"));
+}
+
+TEST_F(trace, sync_of_the_iova)
+{
+	struct p2pbuf_segment seg;
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOVA on this route");
+	ASSERT_EQ(0, export_three(self));
+	ASSERT_EQ(0, import_it(self, variant->interconnect));
+	ASSERT_EQ(0, map_handle(self->importer, self->handle));
+	ASSERT_EQ(0, query_segment(self->importer, self->handle, 0, &seg));
+	EXPECT_TRUE(happened("sync", 0, "importer=%s iova=0x%llx bytes=%lu error=0",
+			     importer_bdf(), (unsigned long long)seg.addr, 4 * PAGE));
+}
+
+/* Each step, once, and in between the importer's unmap. */
+TEST_F(trace, revoke_and_restore)
+{
+	static const char * const steps[] = { "told", "fences-signalled", "unmapped" };
+	unsigned int i;
+
+	ASSERT_EQ(0, export_three(self));
+	if (import_it(self, variant->interconnect))
+		SKIP(return, "no route");
+	ASSERT_EQ(0, map_handle(self->importer, self->handle));
+	ASSERT_EQ(0, set_memory(self->exporter, false));
+	for (i = 0; i < 3; i++)
+		EXPECT_TRUE(happened("revoke", i, "exporter=%s ino=%lu step=%s",
+				     exporter_bdf(), self->ino, steps[i]));
+	EXPECT_EQ(3, count_events("revoke"));
+	EXPECT_EQ(1, count_events("unmap"));
+	EXPECT_EQ(0, count_events("restore"));
+	ASSERT_EQ(0, set_memory(self->exporter, true));
+	EXPECT_TRUE(happened("restore", 0, "exporter=%s ino=%lu", exporter_bdf(), self->ino));
+}
+
+/* Peer to engine and engine to memory, each submitted and done. */
+TEST_F(trace, dma)
+{
+	struct p2pbuf_segment seg;
+	uint8_t data[PAGE];
+
+	if (!data_arrives())
+		SKIP(return, NO_DATA);
+	ASSERT_EQ(0, export_three(self));
+	ASSERT_EQ(0, import_it(self, variant->interconnect));
+	ASSERT_EQ(0, map_handle(self->importer, self->handle));
+	ASSERT_EQ(0, query_segment(self->importer, self->handle, 0, &seg));
+	pattern_fill(data, sizeof(data), 1, 0);
+	ASSERT_EQ(0, run_shell(": > " TRACING "trace"));
+	ASSERT_EQ(0, write_buffer(self->importer, self->handle, 0, data, sizeof(data)));
+	EXPECT_LE(2, count_events("dma_submit"));
+	EXPECT_EQ(count_events("dma_submit"), count_events("dma_done"));
+	EXPECT_TRUE(happened("dma_submit", 1, "importer=%s src=0x40000 dst=0x%llx bytes=%lu",
+			     importer_bdf(), (unsigned long long)seg.addr, PAGE));
+	EXPECT_TRUE(happened("dma_done", 1, "importer=%s error=0", importer_bdf()));
+}
+
+TEST_F(trace, failed_map)
+{
+	ASSERT_EQ(0, export_three(self));
+	if (import_it(self, variant->interconnect))
+		SKIP(return, "no route");
+	ASSERT_EQ(0, set_memory(self->exporter, false));
+	EXPECT_EQ(-ENODEV, map_handle(self->importer, self->handle));
+	/* Refused before it came to mapping. */
+	EXPECT_EQ(0, count_events("map"));
+	EXPECT_EQ(0, set_memory(self->exporter, true));
+}
+
+TEST_HARNESS_MAIN
