@@ -239,6 +239,28 @@ int p2pbuf_route_to_map(struct p2pdma_provider *provider, struct device *dev,
 }
 
 /**
+ * p2pbuf_route_name - what a route is called in tables, traces and fdinfo
+ * @route: the route
+ *
+ * Context: any.
+ * Return: its name.
+ */
+const char *p2pbuf_route_name(enum p2pbuf_route route)
+{
+	switch (route) {
+	case P2PBUF_ROUTE_BUS_ADDR:
+		return "bus-address";
+	case P2PBUF_ROUTE_HOST_BRIDGE:
+		return "host-bridge";
+	case P2PBUF_ROUTE_IOVA:
+		return "iova";
+	default:
+		return "none";
+	}
+}
+EXPORT_SYMBOL_GPL(p2pbuf_route_name);
+
+/**
  * p2pbuf_route_explain - say in the kernel log why there is no route
  * @provider: as given to p2pbuf_route(), which failed
  * @dev: likewise

@@ -175,10 +175,16 @@ static long exporter_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 	}
 }
 
+static void exporter_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	p2pbuf_exporter_show_fdinfo(file->private_data, m);
+}
+
 const struct file_operations p2pbuf_exporter_fops = {
 	.owner = THIS_MODULE,
 	.open = exporter_open,
 	.release = exporter_close,
 	.unlocked_ioctl = exporter_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = exporter_show_fdinfo,
 };

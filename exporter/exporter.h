@@ -12,6 +12,8 @@
 
 #include <p2pbuf.h>
 
+struct seq_file;
+
 #define P2PBUF_EXPORTER_NAME	"p2pbuf_exporter"
 
 /**
@@ -138,6 +140,9 @@ void p2pbuf_buffer_put(struct p2pbuf_buffer *buf);
 /* revoke.c */
 void p2pbuf_exporter_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
 void p2pbuf_exporter_restore(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
+
+/* fdinfo.c */
+void p2pbuf_exporter_show_fdinfo(struct p2pbuf_exporter *exp, struct seq_file *m);
 
 /* power.c */
 int p2pbuf_buffer_power_get(struct p2pbuf_buffer *buf);

@@ -13,6 +13,7 @@
 #include <linux/cleanup.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
+#include <linux/fs.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/wait_bit.h>
@@ -418,6 +419,7 @@ p2pbuf_attachment_create(struct p2pbuf_importer *importer,
 		goto err_put;
 	}
 	att->size = att->dmabuf->size;
+	att->ino = file_inode(att->dmabuf->file)->i_ino;
 	ret = choose_interconnect(att, args->interconnect);
 	if (ret)
 		goto err_put_dmabuf;

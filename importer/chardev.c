@@ -9,6 +9,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/sync_file.h>
 #include <linux/uaccess.h>
@@ -428,6 +429,33 @@ static __poll_t importer_poll(struct file *file, poll_table *wait)
 	return events;
 }
 
+/* The next one from *@handle on, with a reference; or NULL. */
+static struct p2pbuf_attachment *next_attachment(struct importer_file *ifile,
+						 unsigned long *handle)
+{
+	struct p2pbuf_attachment *att;
+
+	xa_lock(&ifile->handles);
+	att = xa_find(&ifile->handles, handle, ULONG_MAX, XA_PRESENT);
+	if (att)
+		kref_get(&att->kref);
+	xa_unlock(&ifile->handles);
+	return att;
+}
+
+static void importer_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct importer_file *ifile = file->private_data;
+	struct p2pbuf_attachment *att;
+	unsigned long handle;
+
+	p2pbuf_importer_show_fdinfo(ifile->importer, m);
+	for (handle = 0; (att = next_attachment(ifile, &handle)); handle++) {
+		p2pbuf_attachment_show_fdinfo(att, handle, m);
+		p2pbuf_attachment_put(att);
+	}
+}
+
 const struct file_operations p2pbuf_importer_fops = {
 	.owner = THIS_MODULE,
 	.open = importer_open,
@@ -435,4 +463,5 @@ const struct file_operations p2pbuf_importer_fops = {
 	.poll = importer_poll,
 	.unlocked_ioctl = importer_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = importer_show_fdinfo,
 };

@@ -16,6 +16,8 @@
 
 #include <p2pbuf.h>
 
+struct seq_file;
+
 #define P2PBUF_IMPORTER_NAME	"p2pbuf_importer"
 
 /* Bytes that the engine moves at once: its buffer, and never across a page. */
@@ -85,6 +87,7 @@ struct p2pbuf_importer {
  * @dmabuf: a reference is held for as long as @attach lives
  * @attach: NULL after detach, which is for good
  * @size: of the DMABUF in bytes; constant
+ * @ino: of its inode; constant
  * @interconnect: PHYS or SGT; constant
  * @access: enum p2pbuf_access; constant
  * @flow: enum p2pbuf_flow; constant
@@ -113,6 +116,7 @@ struct p2pbuf_attachment {
 	struct dma_buf *dmabuf;
 	struct dma_buf_attachment *attach;
 	u64 size;
+	u64 ino;
 	enum p2pbuf_interconnect interconnect;
 	u32 access;
 	u32 flow;
@@ -234,6 +238,11 @@ dma_addr_t p2pbuf_attachment_find(struct p2pbuf_attachment *att, u64 offset,
 int p2pbuf_attachment_query(struct p2pbuf_attachment *att, struct p2pbuf_query *query,
 			    struct p2pbuf_segment *segs);
 void p2pbuf_attachment_told(struct p2pbuf_attachment *att, u32 nr_events);
+
+/* fdinfo.c */
+void p2pbuf_importer_show_fdinfo(struct p2pbuf_importer *importer, struct seq_file *m);
+void p2pbuf_attachment_show_fdinfo(struct p2pbuf_attachment *att, u32 handle,
+				   struct seq_file *m);
 
 /* fence.c */
 struct dma_fence *p2pbuf_fence_create(void);

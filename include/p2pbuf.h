@@ -79,6 +79,7 @@ int p2pbuf_route_between(struct pci_dev *owner, struct device *dev,
 			 struct p2pbuf_path *path);
 int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
 		 struct p2pbuf_path *path);
+const char *p2pbuf_route_name(enum p2pbuf_route route);
 void p2pbuf_route_explain(struct p2pdma_provider *provider, struct device *dev,
 			  const struct p2pbuf_path *path);
 

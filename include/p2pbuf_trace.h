@@ -51,11 +51,11 @@ TRACE_DEFINE_ENUM(P2PBUF_REVOKE_UNMAPPED);
 	{ P2PBUF_REVOKE_UNMAPPED, "unmapped" })
 
 TRACE_EVENT(p2pbuf_export,
-	TP_PROTO(struct device *exporter, unsigned long ino, const struct p2pbuf_ranges *ranges),
+	TP_PROTO(struct device *exporter, u64 ino, const struct p2pbuf_ranges *ranges),
 	TP_ARGS(exporter, ino, ranges),
 	TP_STRUCT__entry(
 		__string(exporter, dev_name(exporter))
-		__field(unsigned long, ino)
+		__field(u64, ino)
 		__field(u64, bytes)
 		__field(unsigned int, ranges)
 		__field(unsigned int, merged)
@@ -67,17 +67,17 @@ TRACE_EVENT(p2pbuf_export,
 		__entry->ranges = ranges->nr_exported;
 		__entry->merged = ranges->nr;
 	),
-	TP_printk("exporter=%s ino=%lu bytes=%llu ranges=%u merged=%u", __get_str(exporter),
+	TP_printk("exporter=%s ino=%llu bytes=%llu ranges=%u merged=%u", __get_str(exporter),
 		  __entry->ino, __entry->bytes, __entry->ranges, __entry->merged)
 );
 
 TRACE_EVENT(p2pbuf_attach,
-	TP_PROTO(struct device *exporter, unsigned long ino, struct device *importer, int error),
+	TP_PROTO(struct device *exporter, u64 ino, struct device *importer, int error),
 	TP_ARGS(exporter, ino, importer, error),
 	TP_STRUCT__entry(
 		__string(exporter, dev_name(exporter))
 		__string(importer, dev_name(importer))
-		__field(unsigned long, ino)
+		__field(u64, ino)
 		__field(int, error)
 	),
 	TP_fast_assign(
@@ -86,7 +86,7 @@ TRACE_EVENT(p2pbuf_attach,
 		__entry->ino = ino;
 		__entry->error = error;
 	),
-	TP_printk("exporter=%s ino=%lu importer=%s error=%d", __get_str(exporter),
+	TP_printk("exporter=%s ino=%llu importer=%s error=%d", __get_str(exporter),
 		  __entry->ino, __get_str(importer), __entry->error)
 );
 
@@ -154,11 +154,11 @@ TRACE_EVENT(p2pbuf_unmap,
 );
 
 TRACE_EVENT(p2pbuf_revoke,
-	TP_PROTO(struct device *exporter, unsigned long ino, enum p2pbuf_revoke_step step),
+	TP_PROTO(struct device *exporter, u64 ino, enum p2pbuf_revoke_step step),
 	TP_ARGS(exporter, ino, step),
 	TP_STRUCT__entry(
 		__string(exporter, dev_name(exporter))
-		__field(unsigned long, ino)
+		__field(u64, ino)
 		__field(u32, step)
 	),
 	TP_fast_assign(
@@ -166,22 +166,22 @@ TRACE_EVENT(p2pbuf_revoke,
 		__entry->ino = ino;
 		__entry->step = step;
 	),
-	TP_printk("exporter=%s ino=%lu step=%s", __get_str(exporter), __entry->ino,
+	TP_printk("exporter=%s ino=%llu step=%s", __get_str(exporter), __entry->ino,
 		  show_step(__entry->step))
 );
 
 TRACE_EVENT(p2pbuf_restore,
-	TP_PROTO(struct device *exporter, unsigned long ino),
+	TP_PROTO(struct device *exporter, u64 ino),
 	TP_ARGS(exporter, ino),
 	TP_STRUCT__entry(
 		__string(exporter, dev_name(exporter))
-		__field(unsigned long, ino)
+		__field(u64, ino)
 	),
 	TP_fast_assign(
 		__assign_str(exporter);
 		__entry->ino = ino;
 	),
-	TP_printk("exporter=%s ino=%lu", __get_str(exporter), __entry->ino)
+	TP_printk("exporter=%s ino=%llu", __get_str(exporter), __entry->ino)
 );
 
 TRACE_EVENT(p2pbuf_dma_submit,

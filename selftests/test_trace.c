@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The tracepoints say what happened, in the order in which it did. */
+/* What the drivers tell: tracepoints, and the fdinfo of their nodes. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -251,6 +251,91 @@ TEST_F(trace, failed_map)
 	/* Refused before it came to mapping. */
 	EXPECT_EQ(0, count_events("map"));
 	EXPECT_EQ(0, set_memory(self->exporter, true));
+}
+
+static void expect_fdinfo(struct __test_metadata *_metadata, int fd, const char *line)
+{
+	char path[64], info[LINE];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	ASSERT_LT(0, read_file(path, info, sizeof(info)));
+	EXPECT_NE(NULL, strstr(info, line)) {
+		TH_LOG("no \"%s\" in: %s", line, info);
+	}
+}
+
+FIXTURE(fdinfo)
+{
+	FIXTURE_DATA(trace) all;
+};
+
+FIXTURE_SETUP(fdinfo)
+{
+	self->all.exporter = open_exporter();
+	ASSERT_GE(self->all.exporter, 0);
+	self->all.importer = open_importer();
+	ASSERT_GE(self->all.importer, 0);
+	ASSERT_EQ(0, export_three(&self->all));
+}
+
+FIXTURE_TEARDOWN(fdinfo)
+{
+	bind_both();
+	close(self->all.fd);
+	close(self->all.importer);
+	close(self->all.exporter);
+}
+
+TEST_F(fdinfo, exporter)
+{
+	char line[LINE];
+
+	snprintf(line, sizeof(line), "exporter:\t%s\nlost-by:\tnothing\n", exporter_bdf());
+	expect_fdinfo(_metadata, self->all.exporter, line);
+	snprintf(line, sizeof(line),
+		 "dmabuf:\tino=%lu bytes=%lu ranges=3 merged=2 access=read-write maps=0 state=usable\n",
+		 self->all.ino, 4 * PAGE);
+	expect_fdinfo(_metadata, self->all.exporter, line);
+
+	ASSERT_EQ(0, set_memory(self->all.exporter, false));
+	expect_fdinfo(_metadata, self->all.exporter, "lost-by:\tmemory-off\n");
+	expect_fdinfo(_metadata, self->all.exporter, " state=revoked\n");
+	ASSERT_EQ(0, set_memory(self->all.exporter, true));
+}
+
+TEST_F(fdinfo, importer)
+{
+	char line[LINE];
+
+	snprintf(line, sizeof(line), "importer:\t%s\n", importer_bdf());
+	expect_fdinfo(_metadata, self->all.importer, line);
+	if (import_it(&self->all, P2PBUF_INTERCONNECT_PHYS))
+		SKIP(return, "no route");
+	snprintf(line, sizeof(line),
+		 "import:\thandle=%u ino=%lu bytes=%lu interconnect=phys access=read-write state=",
+		 self->all.handle, self->all.ino, 4 * PAGE);
+	expect_fdinfo(_metadata, self->all.importer, line);
+	expect_fdinfo(_metadata, self->all.importer, " state=unmapped\n");
+
+	ASSERT_EQ(0, map_handle(self->all.importer, self->all.handle));
+	snprintf(line, sizeof(line), " state=mapped route=%s ranges=3 merged=2 segments=%d\n",
+		 route_name(), expected_route() == P2PBUF_ROUTE_IOVA ? 1 : 2);
+	expect_fdinfo(_metadata, self->all.importer, line);
+	expect_fdinfo(_metadata, self->all.exporter, " maps=1 state=usable\n");
+
+	ASSERT_EQ(0, set_memory(self->all.exporter, false));
+	expect_fdinfo(_metadata, self->all.importer, " state=stale\n");
+	ASSERT_EQ(0, set_memory(self->all.exporter, true));
+}
+
+/* The nodes are open, and their functions have gone to nobody. */
+TEST_F(fdinfo, unbound)
+{
+	ASSERT_EQ(0, unbind_driver(importer_bdf()));
+	expect_fdinfo(_metadata, self->all.importer, "importer:\tunbound\n");
+	ASSERT_EQ(0, unbind_driver(exporter_bdf()));
+	expect_fdinfo(_metadata, self->all.exporter, "lost-by:\tremoved\n");
+	EXPECT_EQ(0, bind_both());
 }
 
 TEST_HARNESS_MAIN

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What /proc/<pid>/fdinfo tells of an open node: its function's DMABUFs, without any address. */
+#include <linux/cleanup.h>
+#include <linux/fs.h>
+#include <linux/seq_file.h>
+
+#include "exporter.h"
+
+static const struct {
+	enum p2pbuf_loss loss;
+	const char *name;
+} losses[] = {
+	{ P2PBUF_LOSS_REMOVED, "removed" },
+	{ P2PBUF_LOSS_RESET, "reset" },
+	{ P2PBUF_LOSS_MEMORY_OFF, "memory-off" },
+	{ P2PBUF_LOSS_SUSPEND, "suspend" },
+	{ P2PBUF_LOSS_ERROR, "error" },
+};
+
+static void show_losses(const struct p2pbuf_exporter *exp, struct seq_file *m)
+{
+	const char *separator = "";
+	unsigned int i;
+
+	seq_puts(m, exp->losses ? "lost-by:\t" : "lost-by:\tnothing");
+	for (i = 0; i < ARRAY_SIZE(losses); i++) {
+		if (!(exp->losses & losses[i].loss))
+			continue;
+		seq_printf(m, "%s%s", separator, losses[i].name);
+		separator = " ";
+	}
+	seq_putc(m, '\n');
+}
+
+static void show_buffer(struct p2pbuf_buffer *buf, struct seq_file *m)
+{
+	bool revoked;
+
+	dma_resv_lock(&buf->resv, NULL);
+	revoked = buf->revoked;
+	dma_resv_unlock(&buf->resv);
+
+	seq_printf(m, "dmabuf:\tino=%llu bytes=%llu ranges=%u merged=%u access=%s maps=%d state=%s\n",
+		   (u64)buf->inode->i_ino, buf->ranges->size, buf->ranges->nr_exported,
+		   buf->ranges->nr, buf->writable ? "read-write" : "read",
+		   atomic_read(&buf->nr_maps), revoked ? "revoked" : "usable");
+}
+
+/**
+ * p2pbuf_exporter_show_fdinfo - describe the exporter and all its DMABUFs
+ * @exp: the exporter
+ * @m: where to
+ *
+ * Context: may sleep.
+ */
+void p2pbuf_exporter_show_fdinfo(struct p2pbuf_exporter *exp, struct seq_file *m)
+{
+	struct p2pbuf_buffer *buf;
+
+	guard(mutex)(&exp->lock);
+	seq_printf(m, "exporter:\t%s\n", dev_name(exp->dev));
+	show_losses(exp, m);
+	list_for_each_entry(buf, &exp->buffers, node)
+		show_buffer(buf, m);
+}
