@@ -168,23 +168,19 @@ static int iova_link(struct p2pbuf_mapping *map)
 	return ret;
 }
 
-/* The aligned layout, or NULL if its holes are too much. */
+/* The aligned layout, or NULL if no IOVA space can have its holes. */
 static const struct p2pbuf_layout *get_aligned(const struct p2pbuf_mapping *map)
 {
 	struct iommu_domain *domain = iommu_get_domain_for_dev(map->dev);
-	u64 reach = min_not_zero(dma_get_mask(map->dev), map->dev->bus_dma_limit);
 	const struct p2pbuf_layout *layout;
 
 	layout = p2pbuf_layout_get(map->ranges, domain->pgsize_bitmap);
-	if (layout == ERR_PTR(-EOVERFLOW))
-		return NULL;
-	if (!IS_ERR(layout) && layout->size - 1 > reach)
-		return NULL;
-	return layout;
+	return layout == ERR_PTR(-EOVERFLOW) ? NULL : layout;
 }
 
 /*
- * The route says that there is IOMMU DMA, so false means no space.
+ * The route says that there is IOMMU DMA, so false means no space. The allocator obeys the
+ * DMA mask and the bus limit, and what they leave may be too short for the holes alone.
  *
  * An allocation begins at a multiple of its size, rounded up to a power of two (Linux
  * 7.3, alloc_iova() in drivers/iommu/iova.c), and so at one of each leaf inside it. Where

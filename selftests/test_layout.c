@@ -29,6 +29,14 @@ FIXTURE(layout)
 	bool small_mask;
 };
 
+static int set_limit(int test, uint64_t limit)
+{
+	struct p2pbuf_test_limit args = { .limit = limit };
+
+	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
+	return ioctl(test, P2PBUF_TEST_LIMIT, &args) ? -errno : 0;
+}
+
 FIXTURE_SETUP(layout)
 {
 	uint64_t size;
@@ -48,6 +56,7 @@ FIXTURE_SETUP(layout)
 
 FIXTURE_TEARDOWN(layout)
 {
+	set_limit(self->test, 0);
 	close(self->fd);
 	close(self->importer);
 	close(self->exporter);
@@ -236,6 +245,19 @@ TEST_F(layout, small_mask)
 		SKIP(return, NO_ZONE);
 	ASSERT_GE(self->importer, 0);
 	make_expensive(ranges);
+	check(_metadata, self, ranges, MOST, segs, 1);
+}
+
+/* The same with a limit of the bus. */
+TEST_F(layout, bus_limit)
+{
+	struct p2pbuf_range ranges[MOST];
+	struct p2pbuf_segment segs[MOST];
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOVA on this route");
+	make_expensive(ranges);
+	ASSERT_EQ(0, set_limit(self->test, (1UL << 28) - 1));
 	check(_metadata, self, ranges, MOST, segs, 1);
 }
 
