@@ -332,7 +332,7 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
 	       const struct p2pbuf_ranges *ranges, enum dma_data_direction dir,
 	       enum p2pbuf_map_flags flags)
 {
-	struct p2pbuf_path path = {};
+	struct p2pbuf_path path;
 	int ret;
 
 	ret = check(dev, ranges, dir, &path);
@@ -345,9 +345,9 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
 		};
 		ret = route_ops[path.route].map(map, flags);
 	}
-	trace_p2pbuf_map(dev, ranges, path.route, ret ? 0 : p2pbuf_nr_segments(map), ret);
 	if (ret)
 		memset(map, 0, sizeof(*map));
+	trace_p2pbuf_map(dev, ranges, map, ret);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(p2pbuf_map);

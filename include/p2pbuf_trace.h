@@ -91,9 +91,10 @@ TRACE_EVENT(p2pbuf_attach,
 );
 
 TRACE_EVENT(p2pbuf_map,
+	/* @map is all zero after an error */
 	TP_PROTO(struct device *dev, const struct p2pbuf_ranges *ranges,
-		 enum p2pbuf_route route, unsigned int segments, int error),
-	TP_ARGS(dev, ranges, route, segments, error),
+		 const struct p2pbuf_mapping *map, int error),
+	TP_ARGS(dev, ranges, map, error),
 	TP_STRUCT__entry(
 		__string(importer, dev_name(dev))
 		__field(u32, route)
@@ -104,9 +105,9 @@ TRACE_EVENT(p2pbuf_map,
 	),
 	TP_fast_assign(
 		__assign_str(importer);
-		__entry->route = route;
+		__entry->route = map->route;
 		__entry->ranges = ranges->nr;
-		__entry->segments = segments;
+		__entry->segments = error ? 0 : p2pbuf_nr_segments(map);
 		__entry->bytes = ranges->size;
 		__entry->error = error;
 	),
