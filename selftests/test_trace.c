@@ -168,13 +168,15 @@ TEST_F(trace, attach)
 
 TEST_F(trace, map_and_unmap)
 {
+	static const char words[] =
+		"importer=%s route=%s ranges=2 segments=%d bytes=%lu error=0";
 	bool iova = expected_route() == P2PBUF_ROUTE_IOVA;
 
 	ASSERT_EQ(0, export_three(self));
 	if (import_it(self, variant->interconnect))
 		SKIP(return, "no route");
 	ASSERT_EQ(0, map_handle(self->importer, self->handle));
-	EXPECT_TRUE(happened("map", 0, "importer=%s route=%s ranges=2 segments=%d bytes=%lu error=0",
+	EXPECT_TRUE(happened("map", 0, words,
 			     importer_bdf(), route_name(), iova ? 1 : 2, 4 * PAGE));
 	EXPECT_EQ(iova, count_events("sync"));
 	ASSERT_EQ(0, unmap_handle(self->importer, self->handle));
