@@ -39,6 +39,9 @@ ELSEWHERE = BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY + FAILURES_ONLY + BENCH_ONLY
 ROUTE_TESTS = ["test_route", "test_map", "test_layout", "test_dma", "test_audit",
                "test_flush", "test_access"]
 
+# ... and the size of the BAR, or an IOMMU that translates nothing.
+BAR_TESTS = ROUTE_TESTS + ["test_export", "test_import", "test_mmap"]
+
 # What the functions of RESETTABLE are for.
 RESET_TESTS = ["test_reset", "test_msix"]
 
@@ -86,18 +89,19 @@ BEYOND_4G = ["--memory", "6G"]
 CELLS = {
     "switch/off": Cell(TESTDEV),
     "switch/off/reset": Cell(RESETTABLE_IN_SWITCH, RESET_TESTS),
-    "switch/passthrough": Cell(PASSTHROUGH),
-    "switch/off/64G": Cell(["--bar-size", "64G"]),
+    "switch/passthrough": Cell(PASSTHROUGH, BAR_TESTS),
+    "switch/off/64G": Cell(["--bar-size", "64G"], BAR_TESTS),
     "switch/off/unplug": Cell(NATIVE_HOTPLUG, UNPLUG_ONLY),
     "switch/off/swiotlb": Cell(FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/off": Cell(HOST_BRIDGE + RESETTABLE),
     "host-bridge/off/swiotlb": Cell(HOST_BRIDGE + FORCE_BOUNCE, BOUNCE_ONLY),
-    "host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH),
+    "host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH, BAR_TESTS),
     "host-bridge/intel": Cell(HOST_BRIDGE + INTEL + RESETTABLE),
     "host-bridge/intel/strict": Cell(HOST_BRIDGE + INTEL
                                      + ["--invalidation", "strict"]
                                      + SECOND_IMPORTER),
-    "host-bridge/intel/64G": Cell(HOST_BRIDGE + INTEL + ["--bar-size", "64G"]),
+    "host-bridge/intel/64G": Cell(HOST_BRIDGE + INTEL + ["--bar-size", "64G"],
+                                  BAR_TESTS),
     "host-bridge/intel/swiotlb": Cell(HOST_BRIDGE + INTEL + FORCE_BOUNCE,
                                       BOUNCE_ONLY),
     "host-bridge/intel/unplug": Cell(HOST_BRIDGE + INTEL + NATIVE_HOTPLUG,
