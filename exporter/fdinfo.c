@@ -22,6 +22,7 @@ static void show_losses(const struct p2pbuf_exporter *exp, struct seq_file *m)
 	const char *separator = "";
 	unsigned int i;
 
+	lockdep_assert_held(&exp->lock);
 	seq_puts(m, exp->losses ? "lost-by:\t" : "lost-by:\tnothing");
 	for (i = 0; i < ARRAY_SIZE(losses); i++) {
 		if (!(exp->losses & losses[i].loss))

@@ -29,14 +29,6 @@ FIXTURE(layout)
 	bool small_mask;
 };
 
-static int set_limit(int test, uint64_t limit)
-{
-	struct p2pbuf_test_limit args = { .limit = limit };
-
-	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
-	return ioctl(test, P2PBUF_TEST_LIMIT, &args) ? -errno : 0;
-}
-
 FIXTURE_SETUP(layout)
 {
 	uint64_t size;

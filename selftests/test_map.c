@@ -361,14 +361,6 @@ TEST_F_TIMEOUT(map, failure_undoes_all, GUEST_TIMEOUT)
 			     &pages);
 }
 
-static int set_limit(int test, uint64_t limit)
-{
-	struct p2pbuf_test_limit args = { .limit = limit };
-
-	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
-	return ioctl(test, P2PBUF_TEST_LIMIT, &args) ? -errno : 0;
-}
-
 /* One byte short of the BAR; an IOVA is taken from below the limit instead. */
 TEST_F(map, bus_limit)
 {

@@ -54,3 +54,12 @@ int engine_wait(int test)
 		return -errno;
 	return was_running;
 }
+
+/* The highest address that the importer's bus reaches; 0: none. */
+int set_limit(int test, uint64_t limit)
+{
+	struct p2pbuf_test_limit args = { .limit = limit };
+
+	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
+	return ioctl(test, P2PBUF_TEST_LIMIT, &args) ? -errno : 0;
+}

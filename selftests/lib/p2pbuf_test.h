@@ -220,6 +220,7 @@ int engine_read(int test, uint64_t addr, uint8_t fill, unsigned int length);
 int engine_write(int test, uint64_t addr, uint8_t fill, unsigned int length);
 int engine_start(int test, uint64_t addr, uint8_t fill, unsigned int length);
 int engine_wait(int test);
+int set_limit(int test, uint64_t limit);
 
 /* observe.c: what the kernel tells, and memory that faults */
 int count_buffers(const char *exporter, int *attachments);
