@@ -32,21 +32,27 @@ TOOLS = os.path.join(ROOT, "usr/src/linux-tools")
 
 # What building and running needs ...
 BUILD = ["linux-headers-amd64", "qemu-system-x86", "gcc", "libc6-dev", "make",
-         "kmod", "busybox-static", "python3-minimal", "zstd"]
+         "kmod", "busybox-static", "python3-minimal", "zstd",
+         "libpci-dev", "libjson-c-dev"]
 # ... and what lint and the selftests need on top, beside linux-source.
 EXTRAS = ["sparse", "shellcheck", "perl", "python3", "xz-utils"]
-# ... and what building a kernel needs on top of that.
+# ... and what building a kernel needs on top of that, ...
 DEBUG = ["bc", "bison", "flex", "libelf-dev"]
+# ... the documentation, ...
+DOCS = ["python3-sphinx", "man-db"]
+# ... and packages.
+PACKAGING = ["debhelper", "dkms", "dpkg-dev", "fakeroot", "lintian"]
 
 # The parts of the kernel source that are wanted: checkpatch and its data,
 # kbuild's probe of sparse, kernel-doc, the kselftest headers, the helper that
-# the benchmark corrects.
+# the benchmark corrects, the allow-list of host bridges and its version.
 SOURCE_PARTS = ["scripts/checkpatch.pl", "scripts/spelling.txt",
                 "scripts/*.checkpatch", "scripts/checker-valid.sh",
                 "tools/docs/kernel-doc", "tools/lib/python",
                 "tools/testing/selftests/kselftest.h",
                 "tools/testing/selftests/kselftest_harness.h",
-                "drivers/dma-buf/dma-buf-mapping.c"]
+                "drivers/dma-buf/dma-buf-mapping.c",
+                "drivers/pci/p2pdma.c", "Makefile"]
 
 
 class SetupError(Exception):
@@ -176,6 +182,11 @@ def in_root(argv):
 
 # --- the steps -----------------------------------------------------------------
 
+def has_stamp(name):
+    """True if step @name was completed, with whatever definition."""
+    return os.path.exists(os.path.join(STAMPS, name))
+
+
 def stamped(name, definition):
     """True if step @name was completed with this definition."""
     try:
@@ -294,16 +305,23 @@ def install_extras(lock):
                     *(f"{source}/{part}" for part in SOURCE_PARTS)]), lock)
 
 
-def install_debug(lock):
-    refresh(lock)
-    install(lock, DEBUG)
+def install_more(packages):
+    """The step that installs @packages and nothing else."""
+    def step(lock):
+        refresh(lock)
+        install(lock, packages)
+    return step
 
 
 STEPS = {
     "build": (install_build, " ".join([SUITE, BACKPORTS, *BUILD])),
     "extras": (install_extras, " ".join(EXTRAS + SOURCE_PARTS)),
-    "debug": (install_debug, " ".join(DEBUG)),
+    "debug": (install_more(DEBUG), " ".join(DEBUG)),
+    "docs": (install_more(DOCS), " ".join(DOCS)),
+    "packaging": (install_more(PACKAGING), " ".join(PACKAGING)),
 }
+# What is there on top of "build" only when it is asked for.
+OPTIONAL = ["extras", "docs", "packaging"]
 
 
 def complete():
@@ -320,13 +338,10 @@ def wait_for(lock, what):
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def ensure(extras=False, update=False, debug=False):
-    """Bring the root up; without @update, what is there is left alone."""
-    steps = ["build"]
-    if extras or debug:
-        steps.append("extras")
-    if debug:
-        steps.append("debug")
+def ensure(update=False, steps=()):
+    """Bring the root up with these steps on top of "build"; without @update, what
+    is there is left alone."""
+    steps = ["build", *steps]
     if not update and all(stamped(name, STEPS[name][1]) for name in steps):
         return
     os.makedirs(CACHE, exist_ok=True)

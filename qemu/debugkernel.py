@@ -90,7 +90,7 @@ def build(lock):
 
 def ensure():
     """Build the kernel unless it is there; its build directory."""
-    buildroot.ensure(debug=True)
+    buildroot.ensure(steps=["extras", "debug"])
     tree = directory()
     if os.path.isdir(tree):
         return tree
