@@ -11,13 +11,14 @@ SILENT := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-s)
 TESTS := $(patsubst %.c,build/%,$(wildcard selftests/*.c selftests/programs/*.c))
 DEMO := $(patsubst %.c,build/%,$(wildcard demo/*.c))
 BENCH := build/bench/p2pbuf-bench
+COMMAND := build/cli/p2pbuf
 
 .DEFAULT_GOAL := all
 .PHONY: all modules programs demo check check-debug check-debug-long check-matrix \
 	bench bench-full helper-patch lint clean help
 
 help:
-	@echo 'make            kernel modules, selftests and the demo program'
+	@echo 'make            kernel modules, the command p2pbuf, selftests, the demo program'
 	@echo 'make modules    kernel modules only'
 	@echo 'make demo       move data by every route in QEMU and show a table'
 	@echo 'make check      every selftest on every topology in QEMU'
@@ -44,7 +45,7 @@ ROOT_MAKE = $(MAKE) $(SILENT) --no-print-directory -j$(shell nproc) \
 IN_ROOT = +@unset MAKEFLAGS MFLAGS && kdir=$$(qemu/root kdir $(KERNEL)) && \
 	qemu/root exec
 
-modules $(DEMO) $(BENCH):
+modules $(DEMO) $(BENCH) $(COMMAND):
 	$(IN_ROOT) -- $(ROOT_MAKE) $@
 
 # The selftests need kselftest_harness.h, out of the kernel source package.
@@ -54,7 +55,7 @@ all programs:
 helper-patch:
 	$(IN_ROOT) --extras -- $(ROOT_MAKE) $@
 
-.PHONY: $(DEMO) $(BENCH)
+.PHONY: $(DEMO) $(BENCH) $(COMMAND)
 
 else
 
@@ -81,13 +82,14 @@ modules:
 		P2PBUF_LINUX=$(abspath $(P2PBUF_LINUX)) modules
 
 # The harness compares what it is given, signed or not.
-CFLAGS := -O2 -g -Wall -Wextra -Wno-sign-compare -Werror -Iuapi -Iselftests/lib
-LIB := $(wildcard selftests/lib/*.c)
-HEADERS := $(wildcard selftests/lib/*.h selftests/*.h uapi/linux/*.h)
+CFLAGS := -O2 -g -Wall -Wextra -Wno-sign-compare -Werror -Iuapi -Ilib -Iselftests/lib
+CALLS := $(wildcard lib/*.c)
+LIB := $(CALLS) $(wildcard selftests/lib/*.c)
+HEADERS := $(wildcard lib/*.h selftests/lib/*.h selftests/*.h uapi/linux/*.h)
 
 all: modules programs
 
-programs: $(TESTS) $(DEMO) $(BENCH)
+programs: $(TESTS) $(DEMO) $(BENCH) $(COMMAND)
 
 $(TESTS): CFLAGS += $(if $(KSELFTEST),-I$(KSELFTEST),\
 	$(error no kselftest_harness.h: set KSELFTEST to its directory))
@@ -98,6 +100,14 @@ $(BENCH): $(BENCH_C) $(wildcard bench/guest/*.h bench/kmod/*_ioctl.h) $(LIB) $(H
 	@mkdir -p $(@D)
 	@$(if $(SILENT),:,echo '  CC      $@')
 	@$(CC) $(CFLAGS) -static -o $@ $(BENCH_C) $(LIB) -lpthread
+
+COMMAND_C := $(wildcard cli/*.c)
+
+$(COMMAND): CFLAGS += -DVERSION='"$(shell cat VERSION)"'
+$(COMMAND): $(COMMAND_C) $(wildcard cli/*.h) $(CALLS) $(HEADERS) VERSION
+	@mkdir -p $(@D)
+	@$(if $(SILENT),:,echo '  CC      $@')
+	@$(CC) $(CFLAGS) -o $@ $(COMMAND_C) $(CALLS) -lpci -ljson-c
 
 build/%: %.c $(LIB) $(HEADERS)
 	@mkdir -p $(@D)

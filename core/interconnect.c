@@ -116,4 +116,5 @@ EXPORT_SYMBOL_GPL(p2pbuf_unmap_attachment);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("PCIe peer-to-peer DMABUF mapping without struct page");
+MODULE_VERSION(P2PBUF_VERSION);
 MODULE_IMPORT_NS("DMA_BUF");

@@ -83,20 +83,6 @@ static bool device_writes(int importer, uint32_t handle, const uint8_t *cpu)
 	return !pattern_check(cpu, TOTAL, 2, 0, &where);
 }
 
-static const char *route_name(unsigned int route)
-{
-	switch (route) {
-	case P2PBUF_ROUTE_BUS_ADDR:
-		return "bus-address";
-	case P2PBUF_ROUTE_HOST_BRIDGE:
-		return "host-bridge";
-	case P2PBUF_ROUTE_IOVA:
-		return "iova";
-	default:
-		return "unknown";
-	}
-}
-
 int main(void)
 {
 	int exporter = open_exporter(), importer = open_importer(), fd, ret;

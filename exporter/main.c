@@ -119,4 +119,5 @@ module_exit(p2pbuf_exporter_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Exports PCI BAR ranges as DMABUFs for peer-to-peer DMA");
+MODULE_VERSION(P2PBUF_VERSION);
 MODULE_IMPORT_NS("DMA_BUF");

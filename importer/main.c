@@ -173,4 +173,5 @@ module_exit(p2pbuf_importer_exit);
 
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Imports DMABUFs for QEMU's edu function and moves data by its DMA engine");
+MODULE_VERSION(P2PBUF_VERSION);
 MODULE_IMPORT_NS("DMA_BUF");

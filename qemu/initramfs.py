@@ -68,6 +68,18 @@ def add_userland(archive, busybox, init):
     archive.host_file("init", init)
 
 
+def add_program(archive, name, path, root, output_of):
+    """A program with the libraries that it needs.
+
+    @root is what its libraries' paths are relative to, and output_of(argv) runs
+    ldd there.
+    """
+    archive.host_file(name, path)
+    for library in re.findall(r"(/\S+) \(0x", output_of(["ldd", path])):
+        if library.lstrip("/") not in archive.names:
+            archive.host_file(library, os.path.join(root, library.lstrip("/")))
+
+
 def read_module(path):
     """A module's ELF image; the stock kernel's are compressed."""
     with (lzma.open if path.endswith(".xz") else open)(path, "rb") as file:

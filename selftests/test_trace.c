@@ -137,17 +137,6 @@ static int import_it(FIXTURE_DATA(trace) *self, unsigned int interconnect)
 			     P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &self->handle);
 }
 
-static const char *route_name(void)
-{
-	static const char * const names[] = {
-		[P2PBUF_ROUTE_BUS_ADDR] = "bus-address",
-		[P2PBUF_ROUTE_HOST_BRIDGE] = "host-bridge",
-		[P2PBUF_ROUTE_IOVA] = "iova",
-	};
-
-	return names[expected_route()];
-}
-
 TEST_F(trace, export)
 {
 	ASSERT_EQ(0, export_three(self));
@@ -177,11 +166,11 @@ TEST_F(trace, map_and_unmap)
 		SKIP(return, "no route");
 	ASSERT_EQ(0, map_handle(self->importer, self->handle));
 	EXPECT_TRUE(happened("map", 0, words,
-			     importer_bdf(), route_name(), iova ? 1 : 2, 4 * PAGE));
+			     importer_bdf(), route_name(expected_route()), iova ? 1 : 2, 4 * PAGE));
 	EXPECT_EQ(iova, count_events("sync"));
 	ASSERT_EQ(0, unmap_handle(self->importer, self->handle));
 	EXPECT_TRUE(happened("unmap", 0, "importer=%s route=%s ranges=2 bytes=%lu",
-			     importer_bdf(), route_name(), 4 * PAGE));
+			     importer_bdf(), route_name(expected_route()), 4 * PAGE));
 	EXPECT_EQ(1, count_events("map"));
 	EXPECT_EQ(1, count_events("unmap"));
 }
@@ -321,7 +310,7 @@ TEST_F(fdinfo, importer)
 
 	ASSERT_EQ(0, map_handle(self->all.importer, self->all.handle));
 	snprintf(line, sizeof(line), " state=mapped route=%s ranges=3 merged=2 segments=%d\n",
-		 route_name(), expected_route() == P2PBUF_ROUTE_IOVA ? 1 : 2);
+		 route_name(expected_route()), expected_route() == P2PBUF_ROUTE_IOVA ? 1 : 2);
 	expect_fdinfo(_metadata, self->all.importer, line);
 	expect_fdinfo(_metadata, self->all.exporter, " maps=1 state=usable\n");
 

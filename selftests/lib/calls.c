@@ -6,32 +6,6 @@
 
 #include "p2pbuf_test.h"
 
-static int call(int fd, unsigned long cmd, void *arg)
-{
-	int ret = ioctl(fd, cmd, arg);
-
-	return ret < 0 ? -errno : ret;
-}
-
-int region_info(int exporter, unsigned int bar, struct p2pbuf_region_info *info)
-{
-	*info = (struct p2pbuf_region_info){ .index = bar };
-	return call(exporter, P2PBUF_IOCTL_REGION_INFO, info);
-}
-
-int export_ranges(int exporter, unsigned int bar, const struct p2pbuf_range *ranges,
-		  unsigned int nr, unsigned int open_flags)
-{
-	struct p2pbuf_export args = {
-		.region_index = bar,
-		.open_flags = open_flags,
-		.nr_ranges = nr,
-		.ranges = (uintptr_t)ranges,
-	};
-
-	return call(exporter, P2PBUF_IOCTL_EXPORT, &args);
-}
-
 /* Single pages of the test BAR, in the order given. */
 int export_pages(int exporter, const unsigned int *pages, unsigned int nr)
 {
@@ -69,20 +43,6 @@ int export_simple(int exporter, uint64_t offset, uint64_t length)
 	return export_ranges(exporter, TEST_BAR, &range, 1, O_RDWR | O_CLOEXEC);
 }
 
-int reset_exporter(int exporter)
-{
-	struct p2pbuf_reset args = { };
-
-	return call(exporter, P2PBUF_IOCTL_RESET, &args);
-}
-
-int set_memory(int exporter, bool on)
-{
-	struct p2pbuf_memory args = { .on = on };
-
-	return call(exporter, P2PBUF_IOCTL_MEMORY, &args);
-}
-
 int import_buffer(int importer, int fd, unsigned int interconnect,
 		  unsigned int access, uint32_t *handle)
 {
@@ -93,7 +53,7 @@ int import_buffer(int importer, int fd, unsigned int interconnect,
 	};
 	int ret;
 
-	ret = call(importer, P2PBUF_IOCTL_IMPORT, &args);
+	ret = import_by(importer, &args);
 	if (!ret)
 		*handle = args.handle;
 	return ret;
@@ -111,42 +71,10 @@ int import_flow(int importer, int fd, unsigned int interconnect, unsigned int fl
 	};
 	int ret;
 
-	ret = call(importer, P2PBUF_IOCTL_IMPORT, &args);
+	ret = import_by(importer, &args);
 	if (!ret)
 		*handle = args.handle;
 	return ret;
-}
-
-int map_handle(int importer, uint32_t handle)
-{
-	struct p2pbuf_handle args = { .handle = handle };
-
-	return call(importer, P2PBUF_IOCTL_MAP, &args);
-}
-
-int unmap_handle(int importer, uint32_t handle)
-{
-	struct p2pbuf_handle args = { .handle = handle };
-
-	return call(importer, P2PBUF_IOCTL_UNMAP, &args);
-}
-
-int release_handle(int importer, uint32_t handle)
-{
-	struct p2pbuf_handle args = { .handle = handle };
-
-	return call(importer, P2PBUF_IOCTL_RELEASE, &args);
-}
-
-int query_handle(int importer, uint32_t handle, struct p2pbuf_query *query,
-		 struct p2pbuf_segment *segs, unsigned int capacity)
-{
-	*query = (struct p2pbuf_query){
-		.handle = handle,
-		.segments = (uintptr_t)segs,
-		.capacity = capacity,
-	};
-	return call(importer, P2PBUF_IOCTL_QUERY, query);
 }
 
 int query_segment(int importer, uint32_t handle, unsigned int index,
@@ -159,20 +87,7 @@ int query_segment(int importer, uint32_t handle, unsigned int index,
 		.capacity = 1,
 	};
 
-	return call(importer, P2PBUF_IOCTL_QUERY, &query);
-}
-
-int copy_buffer(int importer, uint32_t handle, unsigned int flags, uint64_t offset,
-		void *user, uint64_t length, struct p2pbuf_copy *result)
-{
-	*result = (struct p2pbuf_copy){
-		.handle = handle,
-		.flags = flags,
-		.offset = offset,
-		.length = length,
-		.user = (uintptr_t)user,
-	};
-	return call(importer, P2PBUF_IOCTL_COPY, result);
+	return ioctl(importer, P2PBUF_IOCTL_QUERY, &query) ? -errno : 0;
 }
 
 /* Whole and proven, or -EIO. */
@@ -199,21 +114,4 @@ int write_buffer(int importer, uint32_t handle, uint64_t offset, const void *use
 {
 	return copy_whole(importer, handle, P2PBUF_COPY_TO_BUFFER, offset,
 			  (void *)user, length);
-}
-
-/* The sync_file, or -errno. */
-int transfer_buffer(int importer, uint32_t src, uint64_t src_offset, uint32_t dst,
-		    uint64_t dst_offset, uint64_t length)
-{
-	struct p2pbuf_transfer args = {
-		.src = src,
-		.dst = dst,
-		.src_offset = src_offset,
-		.dst_offset = dst_offset,
-		.length = length,
-	};
-	int ret;
-
-	ret = call(importer, P2PBUF_IOCTL_TRANSFER, &args);
-	return ret ? ret : args.fence_fd;
 }

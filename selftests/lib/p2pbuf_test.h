@@ -2,7 +2,7 @@
 /*
  * What the selftests share: nodes, ioctls, patterns, driver binding.
  *
- * The ioctl wrappers return what the driver returns: 0 or more, or -errno.
+ * The ioctls are in lib/; wrappers return as those do.
  */
 #ifndef _P2PBUF_TEST_H
 #define _P2PBUF_TEST_H
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <linux/p2pbuf.h>
+#include "p2pbuf_calls.h"
 
 /* The exporter's big BAR: memory, 64-bit, prefetchable (ivshmem-plain). */
 #define TEST_BAR	2
@@ -75,45 +75,24 @@ int remove_and_rescan(int exporter);
 int common_port(char *port, size_t size);
 int set_redirect(const char *port, bool on);
 
-/* calls.c: the ioctls */
-int region_info(int exporter, unsigned int bar, struct p2pbuf_region_info *info);
-int export_ranges(int exporter, unsigned int bar, const struct p2pbuf_range *ranges,
-		  unsigned int nr, unsigned int open_flags);
+/* calls.c: what the tests ask for most */
 int export_pages(int exporter, const unsigned int *pages, unsigned int nr);
 int export_repeated(int exporter, uint64_t length, unsigned int nr);
 int export_simple(int exporter, uint64_t offset, uint64_t length);
-int reset_exporter(int exporter);
-int set_memory(int exporter, bool on);
 int import_buffer(int importer, int fd, unsigned int interconnect,
 		  unsigned int access, uint32_t *handle);
 int import_flow(int importer, int fd, unsigned int interconnect, unsigned int flow,
 		unsigned int flags, uint32_t *handle);
-int map_handle(int importer, uint32_t handle);
-int unmap_handle(int importer, uint32_t handle);
-int release_handle(int importer, uint32_t handle);
-int query_handle(int importer, uint32_t handle, struct p2pbuf_query *query,
-		 struct p2pbuf_segment *segs, unsigned int capacity);
 int query_segment(int importer, uint32_t handle, unsigned int index,
 		  struct p2pbuf_segment *seg);
-int copy_buffer(int importer, uint32_t handle, unsigned int flags, uint64_t offset,
-		void *user, uint64_t length, struct p2pbuf_copy *result);
 int read_buffer(int importer, uint32_t handle, uint64_t offset, void *user,
 		uint64_t length);
 int write_buffer(int importer, uint32_t handle, uint64_t offset, const void *user,
 		 uint64_t length);
-int transfer_buffer(int importer, uint32_t src, uint64_t src_offset, uint32_t dst,
-		    uint64_t dst_offset, uint64_t length);
 
 /* compat.c: calls of a 32-bit program */
 bool has_compat_calls(void);
 int compat_ioctl(int fd, unsigned int cmd, const void *arg);
-
-/* audit.c: where addresses lead */
-int audit_handle(int importer, uint32_t handle, uint64_t *offset,
-		 struct p2pbuf_place *places, unsigned int capacity);
-int verdict_of(int importer, uint32_t handle, struct p2pbuf_verdict *verdict);
-const char *verdict_name(unsigned int kind);
-uint32_t bdf_number(const char *bdf);
 
 /* conform.c: whether a DMABUF of any exporter is mapped as it should be */
 struct conform {

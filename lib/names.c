@@ -1,31 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <errno.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 
-#include "p2pbuf_test.h"
+#include "p2pbuf_calls.h"
 
-/* The number of places filled, or -errno; @offset moves on behind them. */
-int audit_handle(int importer, uint32_t handle, uint64_t *offset,
-		 struct p2pbuf_place *places, unsigned int capacity)
+/* As the drivers call it; a refused pair has none. */
+const char *route_name(unsigned int route)
 {
-	struct p2pbuf_audit args = {
-		.handle = handle,
-		.offset = *offset,
-		.places = (uintptr_t)places,
-		.capacity = capacity,
+	static const char * const names[] = {
+		[P2PBUF_ROUTE_UNKNOWN] = "none",
+		[P2PBUF_ROUTE_BUS_ADDR] = "bus-address",
+		[P2PBUF_ROUTE_HOST_BRIDGE] = "host-bridge",
+		[P2PBUF_ROUTE_IOVA] = "iova",
 	};
 
-	if (ioctl(importer, P2PBUF_IOCTL_AUDIT, &args))
-		return -errno;
-	*offset = args.offset;
-	return args.capacity;
-}
-
-int verdict_of(int importer, uint32_t handle, struct p2pbuf_verdict *verdict)
-{
-	*verdict = (struct p2pbuf_verdict){ .handle = handle };
-	return ioctl(importer, P2PBUF_IOCTL_VERDICT, verdict) ? -errno : 0;
+	return route < sizeof(names) / sizeof(*names) ? names[route] : "?";
 }
 
 const char *verdict_name(unsigned int kind)
