@@ -71,15 +71,24 @@ int release_handle(int importer, uint32_t handle)
 	return call(importer, P2PBUF_IOCTL_RELEASE, &args);
 }
 
-int query_handle(int importer, uint32_t handle, struct p2pbuf_query *query,
-		 struct p2pbuf_segment *segs, unsigned int capacity)
+/* Segments from number @first on; @query->capacity is how many were filled. */
+int query_segments(int importer, uint32_t handle, unsigned int first,
+		   struct p2pbuf_segment *segs, unsigned int capacity,
+		   struct p2pbuf_query *query)
 {
 	*query = (struct p2pbuf_query){
 		.handle = handle,
 		.segments = (uintptr_t)segs,
+		.first_segment = first,
 		.capacity = capacity,
 	};
 	return call(importer, P2PBUF_IOCTL_QUERY, query);
+}
+
+int query_handle(int importer, uint32_t handle, struct p2pbuf_query *query,
+		 struct p2pbuf_segment *segs, unsigned int capacity)
+{
+	return query_segments(importer, handle, 0, segs, capacity, query);
 }
 
 int copy_buffer(int importer, uint32_t handle, unsigned int flags, uint64_t offset,

@@ -22,6 +22,9 @@ int import_by(int importer, struct p2pbuf_import *args);
 int map_handle(int importer, uint32_t handle);
 int unmap_handle(int importer, uint32_t handle);
 int release_handle(int importer, uint32_t handle);
+int query_segments(int importer, uint32_t handle, unsigned int first,
+		   struct p2pbuf_segment *segs, unsigned int capacity,
+		   struct p2pbuf_query *query);
 int query_handle(int importer, uint32_t handle, struct p2pbuf_query *query,
 		 struct p2pbuf_segment *segs, unsigned int capacity);
 int copy_buffer(int importer, uint32_t handle, unsigned int flags, uint64_t offset,

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "p2pbuf_test.h"
 
@@ -80,14 +79,9 @@ int import_flow(int importer, int fd, unsigned int interconnect, unsigned int fl
 int query_segment(int importer, uint32_t handle, unsigned int index,
 		  struct p2pbuf_segment *seg)
 {
-	struct p2pbuf_query query = {
-		.handle = handle,
-		.segments = (uintptr_t)seg,
-		.first_segment = index,
-		.capacity = 1,
-	};
+	struct p2pbuf_query query;
 
-	return ioctl(importer, P2PBUF_IOCTL_QUERY, &query) ? -errno : 0;
+	return query_segments(importer, handle, index, seg, 1, &query);
 }
 
 /* Whole and proven, or -EIO. */
