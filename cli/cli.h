@@ -50,11 +50,14 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
+
 /* output.c */
 extern const struct argp output_argp;
 extern bool output_json;
+extern const char *output_command;	/* the subcommand's name */
 void document_print(const char *command, struct json_object *document,
 		    void (*show)(struct json_object *document));
+void document_line(const char *command, struct json_object *document);
 void json_add_string(struct json_object *object, const char *key, const char *value);
 void json_add_number(struct json_object *object, const char *key, uint64_t value);
 void json_add_flag(struct json_object *object, const char *key, bool value);
@@ -62,6 +65,7 @@ const char *json_string(struct json_object *object, const char *key);
 uint64_t json_number(struct json_object *object, const char *key);
 bool json_flag(struct json_object *object, const char *key);
 struct json_object *json_member(struct json_object *object, const char *key);
+bool is_terminal(int fd);
 const char *paint(const char *sgr);
 
 #define PAINT_GOOD	"32"
@@ -81,6 +85,9 @@ void table_print(struct table *table);
 /* error.c */
 void say_error(const char *hint, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* memory.c: or the end */
+void *must_have(void *memory);
 
 /* version.c */
 int version_check(void);

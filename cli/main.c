@@ -90,6 +90,7 @@ int main(int argc, char **argv)
 	argp_program_version_hook = version_print;
 	argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &chosen);
 
+	output_command = chosen.command->name;
 	/* argp's messages begin with it. */
 	snprintf(name, sizeof(name), "p2pbuf %s", chosen.command->name);
 	argv[chosen.at] = name;

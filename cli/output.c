@@ -10,6 +10,7 @@
 enum { OPTION_JSON = 0x100, OPTION_COLOR };
 
 bool output_json;
+const char *output_command;
 static bool in_color;
 
 static const struct argp_option options[] = {
@@ -19,10 +20,18 @@ static const struct argp_option options[] = {
 	{ }
 };
 
+/* Whether people look at it, on something that can do more than print lines. */
+bool is_terminal(int fd)
+{
+	const char *term = getenv("TERM");
+
+	return isatty(fd) && term && strcmp(term, "dumb");
+}
+
 static bool wants_color(const char *when)
 {
 	if (!strcmp(when, "auto"))
-		return isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+		return is_terminal(STDOUT_FILENO) && !getenv("NO_COLOR");
 	return !strcmp(when, "always");
 }
 
@@ -59,27 +68,43 @@ const char *paint(const char *sgr)
 	return in_color ? sequence : "";
 }
 
-/* Takes @document. */
-void document_print(const char *command, struct json_object *document,
-		    void (*show)(struct json_object *document))
+/* What every document has, and @document, which it takes. */
+static struct json_object *whole_of(const char *command, struct json_object *document)
 {
-	struct json_object *whole;
+	struct json_object *whole = must_have(json_object_new_object());
 
-	if (!output_json) {
-		show(document);
-		json_object_put(document);
-		return;
-	}
-
-	whole = json_object_new_object();
 	json_add_number(whole, "schema", JSON_SCHEMA);
 	json_add_string(whole, "version", VERSION);
 	json_add_string(whole, "command", command);
 	json_object_object_add(whole, command, document);
-	puts(json_object_to_json_string_ext(whole, JSON_C_TO_STRING_PRETTY |
-						   JSON_C_TO_STRING_SPACED |
+	return whole;
+}
+
+static void print_json(struct json_object *whole, int flags)
+{
+	puts(json_object_to_json_string_ext(whole, flags | JSON_C_TO_STRING_SPACED |
 						   JSON_C_TO_STRING_NOSLASHESCAPE));
+	fflush(stdout);
 	json_object_put(whole);
+}
+
+/* One of many, each a line of its own. Takes @document. */
+void document_line(const char *command, struct json_object *document)
+{
+	print_json(whole_of(command, document), 0);
+}
+
+/* Takes @document. */
+void document_print(const char *command, struct json_object *document,
+		    void (*show)(struct json_object *document))
+{
+	if (output_json) {
+		print_json(whole_of(command, document), JSON_C_TO_STRING_PRETTY);
+		return;
+	}
+	show(document);
+	fflush(stdout);
+	json_object_put(document);
 }
 
 /* NULL becomes null. */

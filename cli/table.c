@@ -20,15 +20,6 @@ struct table {
 	size_t room;
 };
 
-static void *must_have(void *memory)
-{
-	if (!memory) {
-		say_error(NULL, "out of memory");
-		exit(EXIT_REFUSED);
-	}
-	return memory;
-}
-
 struct table *table_new(void)
 {
 	struct table *table = must_have(calloc(1, sizeof(*table)));
