@@ -50,6 +50,7 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
+int run_regions(int argc, char **argv);
 
 /* output.c */
 extern const struct argp output_argp;

@@ -7,6 +7,7 @@
 #include "cli.h"
 
 static const struct command commands[] = {
+	{ "regions", "a function's BARs, and what of them can be exported", run_regions },
 	{ }
 };
 
