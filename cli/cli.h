@@ -51,6 +51,8 @@ struct command {
 };
 
 int run_regions(int argc, char **argv);
+int run_bind(int argc, char **argv);
+int run_unbind(int argc, char **argv);
 
 /* output.c */
 extern const struct argp output_argp;
