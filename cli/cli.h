@@ -53,6 +53,7 @@ struct command {
 int run_regions(int argc, char **argv);
 int run_bind(int argc, char **argv);
 int run_unbind(int argc, char **argv);
+int run_export(int argc, char **argv);
 
 /* output.c */
 extern const struct argp output_argp;

@@ -10,6 +10,7 @@ static const struct command commands[] = {
 	{ "regions", "a function's BARs, and what of them can be exported", run_regions },
 	{ "bind", "give a function to the exporter or the importer", run_bind },
 	{ "unbind", "take a function from its p2pbuf driver", run_unbind },
+	{ "export", "make a DMABUF of BAR ranges and hand it on", run_export },
 	{ }
 };
 
