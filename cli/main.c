@@ -11,6 +11,7 @@ static const struct command commands[] = {
 	{ "bind", "give a function to the exporter or the importer", run_bind },
 	{ "unbind", "take a function from its p2pbuf driver", run_unbind },
 	{ "export", "make a DMABUF of BAR ranges and hand it on", run_export },
+	{ "import", "map a DMABUF for the importer: route, ranges, segments", run_import },
 	{ }
 };
 
