@@ -13,6 +13,7 @@ static const struct command commands[] = {
 	{ "export", "make a DMABUF of BAR ranges and hand it on", run_export },
 	{ "import", "map a DMABUF for the importer: route, ranges, segments", run_import },
 	{ "audit", "where a mapping's DMA addresses lead, and whether that is right", run_audit },
+	{ "verify", "move data by device DMA and compare", run_verify },
 	{ }
 };
 
