@@ -57,6 +57,7 @@ int run_export(int argc, char **argv);
 int run_import(int argc, char **argv);
 int run_audit(int argc, char **argv);
 int run_verify(int argc, char **argv);
+int run_bench(int argc, char **argv);
 
 /* output.c */
 extern const struct argp output_argp;

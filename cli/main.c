@@ -14,6 +14,7 @@ static const struct command commands[] = {
 	{ "import", "map a DMABUF for the importer: route, ranges, segments", run_import },
 	{ "audit", "where a mapping's DMA addresses lead, and whether that is right", run_audit },
 	{ "verify", "move data by device DMA and compare", run_verify },
+	{ "bench", "time map, unmap and copies", run_bench },
 	{ }
 };
 
