@@ -58,6 +58,7 @@ int run_import(int argc, char **argv);
 int run_audit(int argc, char **argv);
 int run_verify(int argc, char **argv);
 int run_bench(int argc, char **argv);
+int run_events(int argc, char **argv);
 
 /* output.c */
 extern const struct argp output_argp;

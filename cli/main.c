@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{ "audit", "where a mapping's DMA addresses lead, and whether that is right", run_audit },
 	{ "verify", "move data by device DMA and compare", run_verify },
 	{ "bench", "time map, unmap and copies", run_bench },
+	{ "events", "revoke and restore of DMABUFs as they happen", run_events },
 	{ }
 };
 
