@@ -210,9 +210,10 @@ static void show(struct json_object *document)
 static const char doc[] =
 	"Map a DMABUF, look up each page of the mapping in the importer's IOMMU domain, and say "
 	"where it leads and whether that is right. Exits with 0 if it is, with 1 if not. "
-	"Needs CAP_SYS_ADMIN.\v" SOURCE_HELP "\n"
+	"Needs CAP_SYS_ADMIN. Where the exporter offers phys, it is the importer that maps: "
+	"--interconnect sgt looks at the exporter's own mapping.\v" SOURCE_HELP "\n"
 	"Examples:\n"
-	"  p2pbuf audit 0000:02:00.0 pid:1234:5\n"
+	"  p2pbuf audit 0000:02:00.0 pid:1234:5 --interconnect sgt\n"
 	"  p2pbuf audit 0000:02:00.0 export:0000:01:00.0:2:0+64K --places\n"
 	"  p2pbuf audit 0000:02:00.0 socket:/run/buffer --expect ram";
 

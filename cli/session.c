@@ -29,7 +29,7 @@ static const char * const flows[] = {
 #define ACCESS_ALL	(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)
 
 static const char * const accesses[] = {
-	"-",
+	[0] = "",
 	[P2PBUF_ACCESS_READ] = "read",
 	[P2PBUF_ACCESS_WRITE] = "write",
 	[ACCESS_ALL] = "read-write",
@@ -59,7 +59,7 @@ static unsigned int choose(const char *option, const char *word,
 	unsigned int i;
 
 	for (i = 0; words[i]; i++)
-		if (!strcmp(word, words[i]))
+		if (*word && !strcmp(word, words[i]))
 			return i;
 	argp_error(state, "--%s: there is no \"%s\"", option, word);
 	return 0;
