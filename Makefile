@@ -109,10 +109,13 @@ $(COMMAND): $(COMMAND_C) $(wildcard cli/*.h) $(CALLS) $(HEADERS) VERSION
 	@$(if $(SILENT),:,echo '  CC      $@')
 	@$(CC) $(CFLAGS) -o $@ $(COMMAND_C) $(CALLS) -lpci -ljson-c
 
+# It reads the command's documents.
+build/selftests/test_cli: LDLIBS := -ljson-c
+
 build/%: %.c $(LIB) $(HEADERS)
 	@mkdir -p $(@D)
 	@$(if $(SILENT),:,echo '  CC      $@')
-	@$(CC) $(CFLAGS) -static -o $@ $< $(LIB) -lpthread
+	@$(CC) $(CFLAGS) -static -o $@ $< $(LIB) $(LDLIBS) -lpthread
 
 helper-patch:
 	@bench/correct.py --patch $(or $(P2PBUF_LINUX),$(error no kernel source: \

@@ -45,6 +45,9 @@ ROUTE_TESTS = ["test_route", "test_map", "test_layout", "test_dma", "test_audit"
 # ... and the size of the BAR, or an IOMMU that translates nothing.
 BAR_TESTS = ROUTE_TESTS + ["test_export", "test_import", "test_mmap"]
 
+# A route, an IOMMU, and neither are enough for it.
+COMMAND = ["test_cli"]
+
 # What the functions of RESETTABLE are for.
 RESET_TESTS = ["test_reset", "test_msix"]
 
@@ -96,13 +99,13 @@ CELLS = {
     "switch/off/64G": Cell(["--bar-size", "64G"], BAR_TESTS),
     "switch/off/unplug": Cell(NATIVE_HOTPLUG, UNPLUG_ONLY),
     "switch/off/swiotlb": Cell(FORCE_BOUNCE, BOUNCE_ONLY),
-    "host-bridge/off": Cell(HOST_BRIDGE + RESETTABLE),
+    "host-bridge/off": Cell(HOST_BRIDGE + RESETTABLE, but=COMMAND),
     "host-bridge/off/swiotlb": Cell(HOST_BRIDGE + FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH, BAR_TESTS),
     "host-bridge/intel": Cell(HOST_BRIDGE + INTEL + RESETTABLE),
     "host-bridge/intel/strict": Cell(HOST_BRIDGE + INTEL
                                      + ["--invalidation", "strict"]
-                                     + SECOND_IMPORTER),
+                                     + SECOND_IMPORTER, but=COMMAND),
     "host-bridge/intel/64G": Cell(HOST_BRIDGE + INTEL + ["--bar-size", "64G"],
                                   BAR_TESTS),
     "host-bridge/intel/swiotlb": Cell(HOST_BRIDGE + INTEL + FORCE_BOUNCE,
@@ -110,7 +113,7 @@ CELLS = {
     "host-bridge/intel/unplug": Cell(HOST_BRIDGE + INTEL + NATIVE_HOTPLUG,
                                      UNPLUG_ONLY),
     "unreachable/off": Cell(["--topology", "unreachable"]),
-    "switch/intel": Cell(INTEL),
+    "switch/intel": Cell(INTEL, but=COMMAND),
     "host-bridge/intel-scalable": Cell(
         HOST_BRIDGE + ["--iommu", "intel-scalable"], ROUTE_TESTS),
     "host-bridge/intel-caching": Cell(
@@ -186,10 +189,10 @@ VGEM = ["--module", "vgem"]
 
 # Each route, each kind of IOMMU, and each event.
 DEBUG_CELLS = {
-    "switch/off": Cell(DEBUG + TESTDEV, but=SMP_TESTS),
+    "switch/off": Cell(DEBUG + TESTDEV, but=SMP_TESTS + COMMAND),
     "switch/off/reset": Cell(DEBUG + RESETTABLE_IN_SWITCH, RESET_TESTS),
     "host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + RESETTABLE,
-                              but=SMP_TESTS),
+                              but=SMP_TESTS + COMMAND),
     # dma-debug, which sees this route alone, complains of a page that is mapped
     # eight times: a BAR that need not be repeated to exceed 4 GiB.
     "host-bridge/off/8G": Cell(DEBUG + HOST_BRIDGE + ["--bar-size", "8G"],
