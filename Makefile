@@ -9,7 +9,6 @@ SHELL := /bin/bash
 SILENT := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-s)
 
 TESTS := $(patsubst %.c,build/%,$(wildcard selftests/*.c selftests/programs/*.c))
-DEMO := $(patsubst %.c,build/%,$(wildcard demo/*.c))
 BENCH := build/bench/p2pbuf-bench
 COMMAND := build/cli/p2pbuf
 
@@ -18,7 +17,7 @@ COMMAND := build/cli/p2pbuf
 	bench bench-full helper-patch lint clean help
 
 help:
-	@echo 'make            kernel modules, the command p2pbuf, selftests, the demo program'
+	@echo 'make            kernel modules, the command p2pbuf, selftests'
 	@echo 'make modules    kernel modules only'
 	@echo 'make demo       move data by every route in QEMU and show a table'
 	@echo 'make check      every selftest on every topology in QEMU'
@@ -45,7 +44,7 @@ ROOT_MAKE = $(MAKE) $(SILENT) --no-print-directory -j$(shell nproc) \
 IN_ROOT = +@unset MAKEFLAGS MFLAGS && kdir=$$(qemu/root kdir $(KERNEL)) && \
 	qemu/root exec
 
-modules $(DEMO) $(BENCH) $(COMMAND):
+modules $(BENCH) $(COMMAND):
 	$(IN_ROOT) -- $(ROOT_MAKE) $@
 
 # The selftests need kselftest_harness.h, out of the kernel source package.
@@ -55,7 +54,7 @@ all programs:
 helper-patch:
 	$(IN_ROOT) --extras -- $(ROOT_MAKE) $@
 
-.PHONY: $(DEMO) $(BENCH) $(COMMAND)
+.PHONY: $(BENCH) $(COMMAND)
 
 else
 
@@ -89,7 +88,7 @@ HEADERS := $(wildcard lib/*.h selftests/lib/*.h selftests/*.h uapi/linux/*.h)
 
 all: modules programs
 
-programs: $(TESTS) $(DEMO) $(BENCH) $(COMMAND)
+programs: $(TESTS) $(BENCH) $(COMMAND)
 
 $(TESTS): CFLAGS += $(if $(KSELFTEST),-I$(KSELFTEST),\
 	$(error no kselftest_harness.h: set KSELFTEST to its directory))
