@@ -14,7 +14,7 @@ COMMAND := build/cli/p2pbuf
 
 .DEFAULT_GOAL := all
 .PHONY: all modules programs demo check check-debug check-debug-long check-matrix \
-	bench bench-full helper-patch lint clean help
+	bench bench-full helper-patch docs lint clean help
 
 help:
 	@echo 'make            kernel modules, the command p2pbuf, selftests'
@@ -27,6 +27,7 @@ help:
 	@echo 'make helper-patch   corrections of dma_buf_phys_vec_to_sgt() as a patch to send'
 	@echo 'make bench      p2pbuf beside everything a driver could use instead'
 	@echo 'make bench-full      the same with all layouts, sizes and IOMMUs'
+	@echo 'make docs       build/docs/html and build/docs/man, without a warning'
 	@echo 'make lint       checkpatch, sparse, kernel-doc, shellcheck, W=1'
 	@echo 'make clean      remove build/'
 	@echo
@@ -143,6 +144,9 @@ bench:
 
 bench-full:
 	@bench/bench --full
+
+docs:
+	@tools/docs
 
 lint:
 	@tools/lint
