@@ -14,7 +14,7 @@ COMMAND := build/cli/p2pbuf
 
 .DEFAULT_GOAL := all
 .PHONY: all modules programs demo check check-debug check-debug-long check-matrix \
-	bench bench-full helper-patch docs lint clean help
+	bench bench-full helper-patch docs check-docs lint clean help
 
 help:
 	@echo 'make            kernel modules, the command p2pbuf, selftests'
@@ -28,6 +28,7 @@ help:
 	@echo 'make bench      p2pbuf beside everything a driver could use instead'
 	@echo 'make bench-full      the same with all layouts, sizes and IOMMUs'
 	@echo 'make docs       build/docs/html and build/docs/man, without a warning'
+	@echo 'make check-docs the commands in README and Documentation, and what they print'
 	@echo 'make lint       checkpatch, sparse, kernel-doc, shellcheck, W=1'
 	@echo 'make clean      remove build/'
 	@echo
@@ -147,6 +148,9 @@ bench-full:
 
 docs:
 	@tools/docs
+
+check-docs:
+	@tools/check-docs
 
 lint:
 	@tools/lint
