@@ -194,6 +194,11 @@ static int find_route(struct pci_dev *owner, struct device *dev, bool ask,
  * @dev: the device that does the DMA
  * @path: filled in, on error too, for p2pbuf_route_explain()
  *
+ * Neither needs a driver. Whether an IOMMU translates for @dev is asked of its group's default
+ * domain (drivers/iommu/iommu.c): the IOMMU core sets that up when the function is added, and
+ * only a write to the group's type in sysfs changes it, while no driver is bound. What vfio
+ * attaches instead does not count.
+ *
  * Context: any in which configuration space may be read. The caller sees to it that
  * @owner and @dev stay, which keeps the bridges above them too.
  * Return: 0, or -EREMOTEIO if there is no route.
@@ -203,6 +208,7 @@ int p2pbuf_route_between(struct pci_dev *owner, struct device *dev,
 {
 	return find_route(owner, dev, true, path);
 }
+EXPORT_SYMBOL_GPL(p2pbuf_route_between);
 
 /**
  * p2pbuf_route - the way for DMA by a device to a provider's memory

@@ -154,6 +154,26 @@ static long ioctl_memory(struct p2pbuf_exporter *exp, void __user *arg, size_t s
 	return p2pbuf_exporter_set_memory(exp, args.on);
 }
 
+static long ioctl_route(struct p2pbuf_exporter *exp, void __user *arg, size_t size)
+{
+	struct p2pbuf_route_info info;
+	int ret;
+
+	if (size < sizeof(info))
+		return -EINVAL;
+	ret = copy_struct_from_user(&info, sizeof(info), arg, size);
+	if (ret)
+		return ret;
+	if (info.route || info.reason || info.common || info.redirect || info.host ||
+	    info.flags || info.reserved)
+		return -EINVAL;
+
+	ret = p2pbuf_exporter_route(exp, &info);
+	if (ret)
+		return ret;
+	return copy_struct_to_user(arg, size, &info, sizeof(info), NULL);
+}
+
 static long exporter_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct p2pbuf_exporter *exp = file->private_data;
@@ -170,6 +190,8 @@ static long exporter_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return ioctl_reset(exp, uarg, size);
 	case P2PBUF_IOCTL_MEMORY & ~IOCSIZE_MASK:
 		return ioctl_memory(exp, uarg, size);
+	case P2PBUF_IOCTL_ROUTE & ~IOCSIZE_MASK:
+		return ioctl_route(exp, uarg, size);
 	default:
 		return -ENOTTY;
 	}

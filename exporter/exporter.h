@@ -127,6 +127,9 @@ int p2pbuf_regions_init(struct p2pbuf_exporter *exp);
 int p2pbuf_msix_check(struct pci_dev *pdev, unsigned int bar,
 		      const struct p2pbuf_range *ranges, unsigned int nr);
 
+/* route.c */
+int p2pbuf_exporter_route(struct p2pbuf_exporter *exp, struct p2pbuf_route_info *info);
+
 /* chardev.c */
 extern const struct file_operations p2pbuf_exporter_fops;
 

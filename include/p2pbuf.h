@@ -66,7 +66,7 @@ DEFINE_FREE(p2pbuf_ranges, struct p2pbuf_ranges *, p2pbuf_ranges_free(_T))
  * struct p2pbuf_path - answer of p2pbuf_route()
  * @route: the way for peer DMA, P2PBUF_ROUTE_UNKNOWN if there is none
  * @redirect: the first port on the way whose ACS controls redirect, or NULL; no
- *	reference is held: valid while both functions are bound
+ *	reference is held: valid as long as the functions are
  * @common: the upstream bridge both functions share, or NULL; likewise
  */
 struct p2pbuf_path {

@@ -17,6 +17,12 @@ int region_info(int exporter, unsigned int bar, struct p2pbuf_region_info *info)
 	return call(exporter, P2PBUF_IOCTL_REGION_INFO, info);
 }
 
+int ask_route(int exporter, uint64_t client, struct p2pbuf_route_info *info)
+{
+	*info = (struct p2pbuf_route_info){ .client = client };
+	return call(exporter, P2PBUF_IOCTL_ROUTE, info);
+}
+
 int export_ranges(int exporter, unsigned int bar, const struct p2pbuf_range *ranges,
 		  unsigned int nr, unsigned int open_flags)
 {

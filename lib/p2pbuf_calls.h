@@ -14,6 +14,7 @@
 
 /* calls.c */
 int region_info(int exporter, unsigned int bar, struct p2pbuf_region_info *info);
+int ask_route(int exporter, uint64_t client, struct p2pbuf_route_info *info);
 int export_ranges(int exporter, unsigned int bar, const struct p2pbuf_range *ranges,
 		  unsigned int nr, unsigned int open_flags);
 int reset_exporter(int exporter);

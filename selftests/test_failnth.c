@@ -222,6 +222,13 @@ static int call_region_info(struct scene *scene)
 	return region_info(scene->exporter, TEST_BAR, &info);
 }
 
+static int call_route(struct scene *scene)
+{
+	struct p2pbuf_route_info info;
+
+	return ask_route(scene->exporter, bdf_number(importer_bdf()), &info);
+}
+
 static int call_export(struct scene *scene)
 {
 	return scene->made = export_source(scene, SMALL);
@@ -687,6 +694,10 @@ FIXTURE_VARIANT_ADD(call, open_importer) {
 
 FIXTURE_VARIANT_ADD(call, region_info) {
 	.subject = { .stage = OPEN, .call = call_region_info },
+};
+
+FIXTURE_VARIANT_ADD(call, route) {
+	.subject = { .stage = OPEN, .call = call_route },
 };
 
 FIXTURE_VARIANT_ADD(call, export) {

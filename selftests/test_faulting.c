@@ -33,6 +33,7 @@ union argument {
 	struct p2pbuf_export export;
 	struct p2pbuf_reset reset;
 	struct p2pbuf_memory memory;
+	struct p2pbuf_route_info route;
 	struct p2pbuf_import import;
 	struct p2pbuf_handle handle;
 	struct p2pbuf_query query;
@@ -92,6 +93,8 @@ static const struct call calls[] = {
 	{ AT(EXPORT, ARRAY_IN), NEEDS_EXPORTER },
 	{ AT(RESET, IN), NEEDS_EXPORTER },
 	{ AT(MEMORY, IN), NEEDS_EXPORTER },
+	{ AT(ROUTE, IN), NEEDS_EXPORTER },
+	{ AT(ROUTE, OUT) },
 	{ AT(IMPORT, IN),
 	  .results = { [CLOSED] = -EBADF, [NO_EXPORTER] = -ENODEV,
 		       [NO_IMPORTER] = -ENODEV } },
@@ -153,6 +156,9 @@ static union argument make_argument(const struct call *call, const struct scene 
 		break;
 	case P2PBUF_IOCTL_MEMORY:
 		arg.memory.on = 1;
+		break;
+	case P2PBUF_IOCTL_ROUTE:
+		arg.route.client = bdf_number(importer_bdf());
 		break;
 	case P2PBUF_IOCTL_IMPORT:
 		arg.import.fd = scene->fd;

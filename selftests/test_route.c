@@ -3,8 +3,11 @@
  * Which route, and who is refused. The kernel's own decision is the reference, asked
  * through p2pbuf_test.ko.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/klog.h>
@@ -99,11 +102,27 @@ static const char *log_since(char *log, size_t size, const char *mark)
 	return last ? last : "";
 }
 
+/* What p2pbuf_route_explain() says, from the answer of the ioctl. */
+static void explain(const struct p2pbuf_route_info *info, char *text, size_t size)
+{
+	unsigned int port = info->redirect, bus = info->host >> 8;
+	char why[64] = "no common switch, and";
+
+	if (info->reason == P2PBUF_ROUTE_REASON_REDIRECT)
+		snprintf(why, sizeof(why), "ACS of port %04x:%02x:%02x.%x redirects to",
+			 port >> 16, port >> 8 & 0xff, port >> 3 & 0x1f, port & 7);
+	snprintf(text, size, "%s: no peer-to-peer route to %s: %s host bridge pci%04x:%02x%s",
+		 importer_bdf(), exporter_bdf(), why, bus >> 8, bus & 0xff,
+		 info->redirect ? ", which is not" : " is not");
+}
+
 TEST_F(route, refusal_names_the_bridge)
 {
 	static const char mark[] = "p2pbuf selftest: refusal_names_the_bridge";
+	struct p2pbuf_route_info info;
 	static char log[1 << 20];
 	const char *since;
+	char text[256];
 
 	if (expected_route() != P2PBUF_ROUTE_UNKNOWN)
 		SKIP(return, "the pair is reachable");
@@ -115,6 +134,11 @@ TEST_F(route, refusal_names_the_bridge)
 	EXPECT_NE(NULL, strstr(since, exporter_bdf()));
 	EXPECT_NE(NULL, strstr(since, importer_bdf()));
 	EXPECT_NE(NULL, strstr(since, "pci0000:00"));
+
+	ASSERT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
+	explain(&info, text, sizeof(text));
+	EXPECT_NE(NULL, strstr(since, text))
+		TH_LOG("%s", text);
 }
 
 /* In one slot it is the port that is in the way, and the log says which. */
@@ -134,6 +158,171 @@ TEST_F(route, refusal_names_the_port)
 	snprintf(text, sizeof(text), "no peer-to-peer route to %s: ACS of port %s",
 		 exporter_bdf(), port);
 	EXPECT_NE(NULL, strstr(log_since(log, sizeof(log), mark), text));
+}
+
+/*
+ * P2PBUF_IOCTL_ROUTE
+ */
+
+static const char *importer_path(void)
+{
+	static char path[PATH_MAX];
+	char link[PATH_MAX];
+
+	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s", importer_bdf());
+	return realpath(link, path) ?: "";
+}
+
+/* The lowest bridge above both functions by their places in sysfs; 0 if there is none. */
+static uint64_t lowest_common(void)
+{
+	char link[PATH_MAX], exporter[PATH_MAX], *name, *rest;
+	uint64_t common = 0;
+
+	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s", exporter_bdf());
+	if (!realpath(link, exporter))
+		return -1;
+	/* /sys/devices/pci0000:00/<port>/<port>/<function> */
+	strtok_r(exporter, "/", &rest);
+	strtok_r(NULL, "/", &rest);
+	strtok_r(NULL, "/", &rest);
+	while ((name = strtok_r(NULL, "/", &rest)) && strstr(importer_path(), name))
+		common = bdf_number(name);
+	return common;
+}
+
+static unsigned int expected_reason(void)
+{
+	if (expected_route() == P2PBUF_ROUTE_BUS_ADDR)
+		return P2PBUF_ROUTE_REASON_NONE;
+	return lowest_common() ? P2PBUF_ROUTE_REASON_REDIRECT :
+				 P2PBUF_ROUTE_REASON_NO_COMMON;
+}
+
+static unsigned int importer_root_bus(void)
+{
+	unsigned int bus;
+
+	return sscanf(importer_path(), "/sys/devices/pci0000:%x/", &bus) == 1 ? bus : -1;
+}
+
+TEST_F(route, asked)
+{
+	struct p2pbuf_route_info info;
+
+	ASSERT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
+	EXPECT_EQ(bdf_number(importer_bdf()), info.client);
+	EXPECT_EQ(expected_route(), info.route);
+	EXPECT_EQ(expected_reason(), info.reason);
+	EXPECT_EQ(lowest_common(), info.common);
+	EXPECT_EQ(info.reason == P2PBUF_ROUTE_REASON_REDIRECT ? info.common : 0,
+		  info.redirect);
+	EXPECT_EQ(importer_root_bus() << 8, info.host);
+	EXPECT_EQ(0, info.flags);
+	EXPECT_EQ(0, info.reserved);
+}
+
+/* Also after it had one, and whatever it had. */
+TEST_F(route, asked_without_driver)
+{
+	struct p2pbuf_route_info before, after;
+
+	ASSERT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &before));
+	ASSERT_EQ(0, unbind_driver(importer_bdf()));
+	EXPECT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &after));
+	ASSERT_EQ(0, bind_driver(importer_bdf(), "p2pbuf_importer"));
+	EXPECT_EQ(0, memcmp(&before, &after, sizeof(before)));
+	EXPECT_EQ(expected_route(), after.route);
+}
+
+TEST_F(route, asked_of_itself)
+{
+	struct p2pbuf_route_info info;
+
+	ASSERT_EQ(0, ask_route(self->exporter, bdf_number(exporter_bdf()), &info));
+	EXPECT_EQ(P2PBUF_ROUTE_BUS_ADDR, info.route);
+	EXPECT_EQ(P2PBUF_ROUTE_REASON_NONE, info.reason);
+	EXPECT_EQ(bdf_number(exporter_bdf()), info.common);
+	EXPECT_EQ(0, info.redirect);
+}
+
+/* Attaching is refused where there is no route, and only there. */
+TEST_F(route, asked_of_every_function)
+{
+	struct p2pbuf_test_attach attach = { .fd = self->fd, .kind = P2PBUF_TEST_FULL };
+	struct p2pbuf_route_info info;
+	unsigned int nr = 0;
+	struct dirent *entry;
+	DIR *dir;
+
+	dir = opendir("/sys/bus/pci/devices");
+	ASSERT_NE(NULL, dir);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		nr++;
+		snprintf(attach.client, sizeof(attach.client), "%.*s",
+			 P2PBUF_TEST_NAME - 1, entry->d_name);
+		EXPECT_EQ(0, ioctl(self->test, P2PBUF_TEST_ATTACH, &attach));
+		EXPECT_EQ(0, ask_route(self->exporter, bdf_number(entry->d_name), &info));
+		EXPECT_EQ(info.route == P2PBUF_ROUTE_UNKNOWN ? -EREMOTEIO : 0,
+			  attach.result)
+			TH_LOG("%s", entry->d_name);
+		EXPECT_EQ(info.route == P2PBUF_ROUTE_BUS_ADDR,
+			  info.reason == P2PBUF_ROUTE_REASON_NONE)
+			TH_LOG("%s", entry->d_name);
+	}
+	closedir(dir);
+	EXPECT_LT(2, nr);
+}
+
+TEST_F(route, asked_of_nobody)
+{
+	static const uint64_t nobody[] = {
+		0xff00, 1ULL << 16, 0xffffffff, 1ULL << 32, 1ULL << 47, 1ULL << 48, INT64_MAX,
+		1ULL << 63, UINT64_MAX,
+	};
+	struct p2pbuf_route_info info, expected;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(nobody); i++) {
+		expected = (struct p2pbuf_route_info){ .client = nobody[i] };
+		EXPECT_EQ(-ENXIO, ask_route(self->exporter, nobody[i], &info))
+			TH_LOG("%#llx", (unsigned long long)nobody[i]);
+		EXPECT_EQ(0, memcmp(&expected, &info, sizeof(info)));
+	}
+	/* One above in what is cut off is not the same function. */
+	EXPECT_EQ(-ENXIO, ask_route(self->exporter, 1ULL << 48 | bdf_number(importer_bdf()),
+				    &info));
+}
+
+TEST_F(route, asked_with_bad_input)
+{
+	static const struct p2pbuf_route_info bad[] = {
+		{ .route = 1 }, { .reason = 1 }, { .common = 1 }, { .redirect = 1 },
+		{ .host = 1ULL << 63 }, { .flags = 1 }, { .flags = 1U << 31 },
+		{ .reserved = 1 },
+	};
+	struct p2pbuf_route_info info;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		info = bad[i];
+		info.client = bdf_number(importer_bdf());
+		EXPECT_EQ(-1, ioctl(self->exporter, P2PBUF_IOCTL_ROUTE, &info));
+		EXPECT_EQ(EINVAL, errno);
+	}
+}
+
+TEST_F(route, asked_of_unbound_exporter)
+{
+	struct p2pbuf_route_info info;
+
+	ASSERT_EQ(0, unbind_driver(exporter_bdf()));
+	EXPECT_EQ(-ENODEV, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
+	EXPECT_EQ(-ENODEV, ask_route(self->exporter, UINT64_MAX, &info));
+	ASSERT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
+	EXPECT_EQ(-ENODEV, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
 }
 
 /* Map and look; 0 if it is refused. */
@@ -163,6 +352,7 @@ static enum p2pbuf_route route_after_change(void)
 TEST_F(route, acs_change_is_noticed)
 {
 	bool redirects = expected_route() != P2PBUF_ROUTE_BUS_ADDR;
+	struct p2pbuf_route_info info;
 	struct p2pbuf_query query = {};
 	uint32_t handle;
 	char port[32];
@@ -178,6 +368,9 @@ TEST_F(route, acs_change_is_noticed)
 
 	ASSERT_EQ(0, set_redirect(port, !redirects));
 	EXPECT_EQ(route_after_change(), mapped_route(self->importer, self->fd));
+	EXPECT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
+	EXPECT_EQ(route_after_change(), info.route);
+	EXPECT_EQ(redirects ? 0 : bdf_number(port), info.redirect);
 	if (!ret) {
 		EXPECT_EQ(0, map_handle(self->importer, handle));
 		query_handle(self->importer, handle, &query, NULL, 0);

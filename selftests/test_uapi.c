@@ -62,6 +62,16 @@ ASSERT_STRUCT(p2pbuf_memory, 8, 4);
 ASSERT_MEMBER(p2pbuf_memory, on, 0);
 ASSERT_MEMBER(p2pbuf_memory, flags, 4);
 
+ASSERT_STRUCT(p2pbuf_route_info, 48, 8);
+ASSERT_MEMBER(p2pbuf_route_info, client, 0);
+ASSERT_MEMBER(p2pbuf_route_info, route, 8);
+ASSERT_MEMBER(p2pbuf_route_info, reason, 12);
+ASSERT_MEMBER(p2pbuf_route_info, common, 16);
+ASSERT_MEMBER(p2pbuf_route_info, redirect, 24);
+ASSERT_MEMBER(p2pbuf_route_info, host, 32);
+ASSERT_MEMBER(p2pbuf_route_info, flags, 40);
+ASSERT_MEMBER(p2pbuf_route_info, reserved, 44);
+
 ASSERT_STRUCT(p2pbuf_import, 24, 4);
 ASSERT_MEMBER(p2pbuf_import, fd, 0);
 ASSERT_MEMBER(p2pbuf_import, flags, 4);
@@ -150,6 +160,7 @@ static_assert(P2PBUF_IOCTL_REGION_INFO == 0xc018b200, "REGION_INFO");
 static_assert(P2PBUF_IOCTL_EXPORT == 0x4018b201, "EXPORT");
 static_assert(P2PBUF_IOCTL_RESET == 0x4008b202, "RESET");
 static_assert(P2PBUF_IOCTL_MEMORY == 0x4008b203, "MEMORY");
+static_assert(P2PBUF_IOCTL_ROUTE == 0xc030b204, "ROUTE");
 static_assert(P2PBUF_IOCTL_IMPORT == 0xc018b240, "IMPORT");
 static_assert(P2PBUF_IOCTL_MAP == 0x4008b241, "MAP");
 static_assert(P2PBUF_IOCTL_UNMAP == 0x4008b242, "UNMAP");
@@ -208,6 +219,12 @@ FIXTURE_VARIANT_ADD(conventions, region_info) {
 FIXTURE_VARIANT_ADD(conventions, export) {
 	.cmd = P2PBUF_IOCTL_EXPORT,
 	.error = -ENODATA,
+};
+
+FIXTURE_VARIANT_ADD(conventions, route) {
+	.cmd = P2PBUF_IOCTL_ROUTE,
+	.words = { UINT32_MAX, UINT32_MAX },
+	.error = -ENXIO,
 };
 
 FIXTURE_VARIANT_ADD(conventions, import) {
@@ -468,7 +485,7 @@ TEST_F(nodes, unknown_numbers)
 	for (nr = 0; nr < 256; nr++) {
 		for (dir = 0; dir < 4; dir++) {
 			cmd = _IOC(dir, P2PBUF_IOCTL_BASE, nr, 64);
-			if (nr > 0x03)
+			if (nr > 0x04)
 				EXPECT_EQ(-ENOTTY, call(self->exporter, cmd, args));
 			if (nr < 0x40 || nr > 0x48)
 				EXPECT_EQ(-ENOTTY, call(self->importer, cmd, args));
@@ -480,6 +497,11 @@ TEST_F(nodes, unknown_numbers)
 
 struct longer_region_info {
 	struct p2pbuf_region_info known;
+	uint64_t unknown[4];
+};
+
+struct longer_route_info {
+	struct p2pbuf_route_info known;
 	uint64_t unknown[4];
 };
 
@@ -523,6 +545,31 @@ TEST_F(nodes, longer_region_info)
 			  with_size(P2PBUF_IOCTL_REGION_INFO, sizeof(args)), &args));
 	EXPECT_EQ(0, memcmp(&info, &args.known, sizeof(info)));
 	EXPECT_TRUE(all_zero(args.unknown));
+}
+
+TEST_F(nodes, longer_route)
+{
+	struct longer_route_info args = { .known.client = bdf_number(importer_bdf()) };
+	struct p2pbuf_route_info info;
+
+	ASSERT_EQ(0, ask_route(self->exporter, args.known.client, &info));
+	ASSERT_EQ(0, call(self->exporter, with_size(P2PBUF_IOCTL_ROUTE, sizeof(args)), &args));
+	EXPECT_EQ(0, memcmp(&info, &args.known, sizeof(info)));
+	EXPECT_TRUE(all_zero(args.unknown));
+}
+
+TEST_F(nodes, route_from_32_bits)
+{
+	struct p2pbuf_route_info *args, info;
+
+	if (!have_call32())
+		SKIP(return, "the kernel runs no 32-bit programs");
+	args = low_memory();
+	ASSERT_NE(NULL, args);
+	args->client = bdf_number(importer_bdf());
+	ASSERT_EQ(0, ask_route(self->exporter, args->client, &info));
+	ASSERT_EQ(0, call32(self->exporter, P2PBUF_IOCTL_ROUTE, args));
+	EXPECT_EQ(0, memcmp(&info, args, sizeof(info)));
 }
 
 TEST_F(nodes, longer_export)

@@ -74,6 +74,7 @@ union args {
 	struct p2pbuf_export export;
 	struct p2pbuf_reset reset;
 	struct p2pbuf_memory memory;
+	struct p2pbuf_route_info route;
 	struct p2pbuf_import import;
 	struct p2pbuf_handle handle;
 	struct p2pbuf_query query;
@@ -215,6 +216,13 @@ static void fill_memory(const struct world *world, const struct step *step)
 {
 	(void)world;
 	args->memory.on = step->values[0] & 1;
+}
+
+static void fill_route(const struct world *world, const struct step *step)
+{
+	(void)world;
+	args->route.client = step->values[0] & 1 ? bdf_number(importer_bdf()) :
+						   step->values[1] << 3;
 }
 
 static void fill_import(const struct world *world, const struct step *step)
@@ -369,7 +377,7 @@ static void do_close(struct world *world, const struct step *step)
 
 enum {
 	OP_EXPORT, OP_IMPORT, OP_MAP, OP_MEMORY, OP_QUERY, OP_RESET, OP_REGION_INFO,
-	OP_UNMAP, OP_RELEASE, OP_COPY, OP_TRANSFER, OP_AUDIT, OP_VERDICT, OP_MMAP,
+	OP_ROUTE, OP_UNMAP, OP_RELEASE, OP_COPY, OP_TRANSFER, OP_AUDIT, OP_VERDICT, OP_MMAP,
 	OP_TOUCH, OP_POLL, OP_CLOSE, NR_OPS,
 };
 
@@ -397,6 +405,7 @@ static const struct op ops[NR_OPS] = {
 	[OP_QUERY] = { .weight = 8, IOCTL(QUERY, fill_query) },
 	[OP_RESET] = { .weight = 1, IOCTL(RESET, fill_nothing) },
 	[OP_REGION_INFO] = { .weight = 4, IOCTL(REGION_INFO, fill_region_info) },
+	[OP_ROUTE] = { .weight = 4, IOCTL(ROUTE, fill_route) },
 	[OP_UNMAP] = { .weight = 10, IOCTL(UNMAP, fill_handle) },
 	[OP_RELEASE] = { .weight = 6, IOCTL(RELEASE, fill_handle) },
 	[OP_COPY] = { .weight = 10, IOCTL(COPY, fill_copy) },

@@ -267,6 +267,14 @@ static int use_region_info(struct worker *worker, int fd)
 		  region_info(fd, random_below(&worker->random, 6), &info));
 }
 
+static int use_route(struct worker *worker, int fd)
+{
+	const char *client = random_below(&worker->random, 2) ? importer_bdf() : exporter_bdf();
+	struct p2pbuf_route_info info;
+
+	return DO(TALLY_ROUTE, ask_route(fd, bdf_number(client), &info));
+}
+
 static int use_export(struct worker *worker, int fd)
 {
 	unsigned int pages[MAX_PAGES], nr, i;
@@ -563,6 +571,7 @@ static const struct action {
 	void (*other)(struct worker *worker);
 } actions[] = {
 	{ .weight = 20, .exporter = use_region_info },
+	{ .weight = 20, .exporter = use_route },
 	{ .weight = 60, .exporter = use_export },
 	{ .weight = 100, .importer = use_import },
 	{ .weight = 80, .importer = use_map },

@@ -211,6 +211,78 @@ struct p2pbuf_memory {
 #define P2PBUF_IOCTL_MEMORY \
 	_IOW(P2PBUF_IOCTL_BASE, 0x03, struct p2pbuf_memory)
 
+/**
+ * enum p2pbuf_route - the way from the importer's function to the memory
+ * @P2PBUF_ROUTE_UNKNOWN: none; of an import: not mapped, or mapped by an exporter that does
+ *	not tell
+ * @P2PBUF_ROUTE_BUS_ADDR: below one switch and not redirected: PCI bus addresses
+ * @P2PBUF_ROUTE_HOST_BRIDGE: through the host bridge without IOMMU translation:
+ *	addresses of dma_map_phys(), one per merged range
+ * @P2PBUF_ROUTE_IOVA: through the host bridge with IOMMU translation: one IOVA range
+ */
+enum p2pbuf_route {
+	P2PBUF_ROUTE_UNKNOWN,
+	P2PBUF_ROUTE_BUS_ADDR,
+	P2PBUF_ROUTE_HOST_BRIDGE,
+	P2PBUF_ROUTE_IOVA,
+};
+
+/**
+ * enum p2pbuf_route_reason - why a route is not P2PBUF_ROUTE_BUS_ADDR
+ * @P2PBUF_ROUTE_REASON_NONE: it is
+ * @P2PBUF_ROUTE_REASON_NO_COMMON: no bridge is above both functions
+ * @P2PBUF_ROUTE_REASON_REDIRECT: ACS of a port on the way redirects to the host bridge
+ *
+ * If there is no route at all, then because the kernel's allow-list, moreover, does not have
+ * the host bridge.
+ */
+enum p2pbuf_route_reason {
+	P2PBUF_ROUTE_REASON_NONE,
+	P2PBUF_ROUTE_REASON_NO_COMMON,
+	P2PBUF_ROUTE_REASON_REDIRECT,
+};
+
+/**
+ * struct p2pbuf_route_info - argument of P2PBUF_IOCTL_ROUTE
+ * @client: in: the function that would do the DMA
+ * @route: out: enum p2pbuf_route; P2PBUF_ROUTE_UNKNOWN if there is none; in: zero
+ * @reason: out: enum p2pbuf_route_reason; in: zero
+ * @common: out: the lowest bridge above both functions, 0 with
+ *	P2PBUF_ROUTE_REASON_NO_COMMON; in: zero
+ * @redirect: out: with P2PBUF_ROUTE_REASON_REDIRECT the first port on the way that
+ *	redirects, otherwise 0; in: zero
+ * @host: out: the root bus above @client, whose host bridge the kernel calls
+ *	pci<domain>:<bus>; in: zero
+ * @flags: zero
+ * @reserved: zero
+ *
+ * Functions are named by PCI domain << 16 | bus << 8 | devfn, a bus likewise with devfn 0.
+ */
+struct p2pbuf_route_info {
+	__aligned_u64 client;
+	__u32 route;
+	__u32 reason;
+	__aligned_u64 common;
+	__aligned_u64 redirect;
+	__aligned_u64 host;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * P2PBUF_IOCTL_ROUTE - tell the way for DMA by another function to the BARs, and why
+ *
+ * It is the way that a map by a driver of @client would take now. A pair without a route is
+ * an answer, not an error. @client needs no driver; if it has one that does not use the
+ * kernel's DMA API (vfio-pci), the answer is for one that does. The way from the exporter's
+ * function to itself is by bus address, and it counts as its own @common, unless its own
+ * ACS controls redirect.
+ *
+ * Errors: EINVAL (a member to be zero is not), ENXIO (there is no function @client).
+ */
+#define P2PBUF_IOCTL_ROUTE \
+	_IOWR(P2PBUF_IOCTL_BASE, 0x04, struct p2pbuf_route_info)
+
 /*
  * Importer
  */
@@ -226,21 +298,6 @@ enum p2pbuf_interconnect {
 	P2PBUF_INTERCONNECT_AUTO,
 	P2PBUF_INTERCONNECT_PHYS,
 	P2PBUF_INTERCONNECT_SGT,
-};
-
-/**
- * enum p2pbuf_route - the way from the importer's function to the memory
- * @P2PBUF_ROUTE_UNKNOWN: not mapped, or mapped by an exporter that does not tell
- * @P2PBUF_ROUTE_BUS_ADDR: below one switch and not redirected: PCI bus addresses
- * @P2PBUF_ROUTE_HOST_BRIDGE: through the host bridge without IOMMU translation:
- *	addresses of dma_map_phys(), one per merged range
- * @P2PBUF_ROUTE_IOVA: through the host bridge with IOMMU translation: one IOVA range
- */
-enum p2pbuf_route {
-	P2PBUF_ROUTE_UNKNOWN,
-	P2PBUF_ROUTE_BUS_ADDR,
-	P2PBUF_ROUTE_HOST_BRIDGE,
-	P2PBUF_ROUTE_IOVA,
 };
 
 /**

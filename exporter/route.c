@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The way from any PCI function to the exporter's BARs, for who wants to know it beforehand. */
+#include <linux/cleanup.h>
+#include <linux/pci.h>
+
+#include "exporter.h"
+
+static u64 function_number(struct pci_dev *pdev)
+{
+	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
+}
+
+static u64 bus_number(struct pci_bus *bus)
+{
+	return (u64)pci_domain_nr(bus) << 16 | PCI_DEVID(bus->number, 0);
+}
+
+static struct pci_dev *get_function(u64 number)
+{
+	if (number >> 16 > INT_MAX)
+		return NULL;
+	return pci_get_domain_bus_and_slot(number >> 16, PCI_BUS_NUM(number), number & 0xff);
+}
+
+static void fill_info(struct p2pbuf_route_info *info, const struct p2pbuf_path *path)
+{
+	info->route = path->route;
+	info->reason = P2PBUF_ROUTE_REASON_NONE;
+	if (!path->common)
+		info->reason = P2PBUF_ROUTE_REASON_NO_COMMON;
+	else
+		info->common = function_number(path->common);
+	if (path->redirect) {
+		info->reason = P2PBUF_ROUTE_REASON_REDIRECT;
+		info->redirect = function_number(path->redirect);
+	}
+}
+
+/**
+ * p2pbuf_exporter_route - carry out P2PBUF_IOCTL_ROUTE
+ * @exp: the exporter
+ * @info: all zero but for the client; filled in
+ *
+ * Context: may sleep.
+ * Return: 0, -ENODEV (unbound), -ENXIO (no such client).
+ */
+int p2pbuf_exporter_route(struct p2pbuf_exporter *exp, struct p2pbuf_route_info *info)
+{
+	struct pci_dev *client __free(pci_dev_put) = get_function(info->client);
+	struct p2pbuf_path path;
+
+	guard(mutex)(&exp->lock);
+	if (!exp->pdev)
+		return -ENODEV;
+	if (!client)
+		return -ENXIO;
+
+	/* That there is no route is in @path, too. */
+	p2pbuf_route_between(exp->pdev, &client->dev, &path);
+	fill_info(info, &path);
+	info->host = bus_number(pci_find_host_bridge(client->bus)->bus);
+	return 0;
+}
