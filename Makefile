@@ -11,6 +11,10 @@ SILENT := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-s)
 TESTS := $(patsubst %.c,build/%,$(wildcard selftests/*.c selftests/programs/*.c))
 BENCH := build/bench/p2pbuf-bench
 COMMAND := build/cli/p2pbuf
+ALLOWLIST := build/cli/p2pdma-allowlist
+
+prefix ?= /usr/local
+datadir ?= $(prefix)/share
 
 .DEFAULT_GOAL := all
 .PHONY: all modules programs demo check check-debug check-debug-long check-matrix \
@@ -90,7 +94,7 @@ HEADERS := $(wildcard lib/*.h selftests/lib/*.h selftests/*.h uapi/linux/*.h)
 
 all: modules programs
 
-programs: $(TESTS) $(BENCH) $(COMMAND)
+programs: $(TESTS) $(BENCH) $(COMMAND) $(if $(P2PBUF_LINUX),$(ALLOWLIST))
 
 $(TESTS): CFLAGS += $(if $(KSELFTEST),-I$(KSELFTEST),\
 	$(error no kselftest_harness.h: set KSELFTEST to its directory))
@@ -104,14 +108,22 @@ $(BENCH): $(BENCH_C) $(wildcard bench/guest/*.h bench/kmod/*_ioctl.h) $(LIB) $(H
 
 COMMAND_C := $(wildcard cli/*.c)
 
-$(COMMAND): CFLAGS += -DVERSION='"$(shell cat VERSION)"'
+$(COMMAND): CFLAGS += -DVERSION='"$(shell cat VERSION)"' \
+	-DALLOWLIST='"$(datadir)/p2pbuf/$(notdir $(ALLOWLIST))"'
 $(COMMAND): $(COMMAND_C) $(wildcard cli/*.h) $(CALLS) $(HEADERS) VERSION
 	@mkdir -p $(@D)
 	@$(if $(SILENT),:,echo '  CC      $@')
 	@$(CC) $(CFLAGS) -o $@ $(COMMAND_C) $(CALLS) -lpci -ljson-c
 
-# It reads the command's documents.
-build/selftests/test_cli: LDLIBS := -ljson-c
+# Of a kernel that the generator does not know there is no list, and "p2pbuf topo" says so.
+$(ALLOWLIST): cli/allowlist.py $(addprefix $(P2PBUF_LINUX)/,Makefile \
+		drivers/pci/p2pdma.c include/linux/pci_ids.h)
+	@mkdir -p $(@D)
+	@rm -f $@
+	-@cli/allowlist.py $(P2PBUF_LINUX) $@
+
+# They read the command's documents.
+build/selftests/test_cli build/selftests/test_topo: LDLIBS := -ljson-c
 
 build/%: %.c $(LIB) $(HEADERS)
 	@mkdir -p $(@D)

@@ -50,6 +50,7 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
+int run_topo(int argc, char **argv);
 int run_regions(int argc, char **argv);
 int run_bind(int argc, char **argv);
 int run_unbind(int argc, char **argv);

@@ -7,6 +7,7 @@
 #include "cli.h"
 
 static const struct command commands[] = {
+	{ "topo", "which functions reach which, by which route, and why", run_topo },
 	{ "regions", "a function's BARs, and what of them can be exported", run_regions },
 	{ "bind", "give a function to the exporter or the importer", run_bind },
 	{ "unbind", "take a function from its p2pbuf driver", run_unbind },

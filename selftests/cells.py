@@ -39,8 +39,8 @@ FAILURES_ONLY = ["test_failnth"]
 BENCH_ONLY = ["test_bench"]
 ELSEWHERE = BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY + FAILURES_ONLY + BENCH_ONLY
 # What a topology or an IOMMU can make a difference to.
-ROUTE_TESTS = ["test_route", "test_map", "test_layout", "test_dma", "test_audit",
-               "test_flush", "test_access"]
+ROUTE_TESTS = ["test_route", "test_topo", "test_map", "test_layout", "test_dma",
+               "test_audit", "test_flush", "test_access"]
 
 # ... and the size of the BAR, or an IOMMU that translates nothing.
 BAR_TESTS = ROUTE_TESTS + ["test_export", "test_import", "test_mmap"]
@@ -182,6 +182,8 @@ DEBUG = ["--kernel", "debug"]
 # What needs tasks that really run at once; time is real then.
 SMP = DEBUG + ["--smp", "2"]
 SMP_TESTS = ["test_faulting", "test_holders"]
+# What it asks the kernel for, test_route does.
+TOPO = ["test_topo"]
 RACES = [*SMP_TESTS, *INTEGRITY]
 # What the driver of an IOMMU can make a difference to.
 IOMMU_TESTS = ["test_map", "test_layout", "test_dma", "test_access"]
@@ -189,10 +191,10 @@ VGEM = ["--module", "vgem"]
 
 # Each route, each kind of IOMMU, and each event.
 DEBUG_CELLS = {
-    "switch/off": Cell(DEBUG + TESTDEV, but=SMP_TESTS + COMMAND),
+    "switch/off": Cell(DEBUG + TESTDEV, but=SMP_TESTS + COMMAND + TOPO),
     "switch/off/reset": Cell(DEBUG + RESETTABLE_IN_SWITCH, RESET_TESTS),
     "host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + RESETTABLE,
-                              but=SMP_TESTS + COMMAND),
+                              but=SMP_TESTS + COMMAND + TOPO),
     # dma-debug, which sees this route alone, complains of a page that is mapped
     # eight times: a BAR that need not be repeated to exceed 4 GiB.
     "host-bridge/off/8G": Cell(DEBUG + HOST_BRIDGE + ["--bar-size", "8G"],

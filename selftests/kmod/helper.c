@@ -40,6 +40,10 @@ static int ask_helper(struct dma_buf_attachment *attach,
 int test_helper(struct p2pbuf_test_helper *args)
 {
 	CLASS(target, target)(args->fd, args->client);
+	int ret;
 
+	ret = widen_mask(target.client);
+	if (ret)
+		return ret;
 	return with_ranges(&target, ask_helper, args);
 }

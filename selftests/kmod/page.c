@@ -28,11 +28,15 @@ int test_page(struct p2pbuf_test_page *args)
 	struct pci_dev *owner __free(put_pdev) = NULL;
 	struct p2pbuf_path path;
 	void *addr;
+	int ret;
 
 	owner = find_function(args->owner);
 	client = find_function(args->client);
-	if (!owner || !client)
+	if (!owner)
 		return -ENOENT;
+	ret = widen_mask(client);
+	if (ret)
+		return ret;
 
 	guard(device)(&owner->dev);
 	if (owner->dev.driver != &test_driver.driver)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What tests work on: functions, DMABUFs, their ranges, their translations. */
+#include <linux/dma-mapping.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
 #include <linux/iommu.h>
@@ -33,6 +34,15 @@ struct target get_target(int fd, char *name)
 		return target;
 	put_target(&target);
 	return (struct target){};
+}
+
+/* What has no driver has a mask of 32 bits, and a BAR may be above them. */
+int widen_mask(struct pci_dev *client)
+{
+	if (!client)
+		return -ENOENT;
+	guard(device)(&client->dev);
+	return client->dev.driver ? 0 : dma_set_mask(&client->dev, DMA_BIT_MASK(64));
 }
 
 /* Call @fn with the ranges behind a DMABUF of ours. */
