@@ -41,7 +41,8 @@ DEBUG = ["bc", "bison", "flex", "libelf-dev"]
 # ... the documentation, ...
 DOCS = ["python3-sphinx", "man-db"]
 # ... and packages.
-PACKAGING = ["debhelper", "dkms", "dpkg-dev", "fakeroot", "lintian"]
+PACKAGING = ["debhelper", "dh-dkms", "dkms", "dpkg-dev", "fakeroot", "lintian",
+             "linux-source", "pkgconf"]
 
 # The parts of the kernel source that are wanted: checkpatch and its data,
 # kbuild's probe of sparse, kernel-doc, the kselftest headers, the helper that
@@ -52,7 +53,7 @@ SOURCE_PARTS = ["scripts/checkpatch.pl", "scripts/spelling.txt",
                 "tools/testing/selftests/kselftest.h",
                 "tools/testing/selftests/kselftest_harness.h",
                 "drivers/dma-buf/dma-buf-mapping.c",
-                "drivers/pci/p2pdma.c", "Makefile"]
+                "drivers/pci/p2pdma.c", "include/linux/pci_ids.h", "Makefile"]
 
 
 class SetupError(Exception):
