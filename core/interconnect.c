@@ -113,8 +113,3 @@ void p2pbuf_unmap_attachment(struct p2pbuf_mapping *map,
 	p2pbuf_phys_ops(attach->dmabuf)->unmap(attach);
 }
 EXPORT_SYMBOL_GPL(p2pbuf_unmap_attachment);
-
-MODULE_LICENSE("GPL");
-MODULE_DESCRIPTION("PCIe peer-to-peer DMABUF mapping without struct page");
-MODULE_VERSION(P2PBUF_VERSION);
-MODULE_IMPORT_NS("DMA_BUF");

@@ -306,6 +306,12 @@ static int check(struct device *dev, const struct p2pbuf_ranges *ranges,
 	return check_granule(dev, ranges);
 }
 
+static void count(const struct p2pbuf_ranges *ranges, enum p2pbuf_map_count what)
+{
+	if (ranges->counts)
+		ranges->counts[what]++;
+}
+
 /**
  * p2pbuf_map - map ranges for a device
  * @map: to be filled in
@@ -347,6 +353,7 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
 	}
 	if (ret)
 		memset(map, 0, sizeof(*map));
+	count(ranges, ret ? P2PBUF_COUNT_FAILED_MAPS : P2PBUF_COUNT_MAPS);
 	trace_p2pbuf_map(dev, ranges, map, ret);
 	return ret;
 }
@@ -363,6 +370,7 @@ EXPORT_SYMBOL_GPL(p2pbuf_map);
  */
 void p2pbuf_unmap(struct p2pbuf_mapping *map)
 {
+	count(map->ranges, P2PBUF_COUNT_UNMAPS);
 	trace_p2pbuf_unmap(map);
 	route_ops[map->route].unmap(map);
 	memset(map, 0, sizeof(*map));

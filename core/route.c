@@ -16,7 +16,6 @@
 #include <linux/cleanup.h>
 #include <linux/export.h>
 #include <linux/list.h>
-#include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/rculist.h>
@@ -130,7 +129,8 @@ static void remember(struct pci_host_bridge *provider, struct pci_host_bridge *c
 	list_add_rcu(&pair->node, &allowed_pairs);
 }
 
-static void __exit forget_pairs(void)
+/* When the module goes: nobody maps any more. */
+void p2pbuf_forget_pairs(void)
 {
 	struct allowed_pair *pair, *next;
 
@@ -140,7 +140,6 @@ static void __exit forget_pairs(void)
 		kfree(pair);
 	}
 }
-module_exit(forget_pairs);
 
 static bool ask_kernel(struct pci_dev *owner, struct pci_dev *client)
 {

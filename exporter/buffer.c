@@ -53,26 +53,34 @@ static int check_route(struct p2pbuf_buffer *buf, struct device *dev)
 	return ret;
 }
 
-static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+static int check_attach(struct p2pbuf_buffer *buf, struct dma_buf_attachment *attach)
 {
-	struct p2pbuf_buffer *buf = dmabuf->priv;
 	int ret;
 
 	if (!attach->peer2peer || !dma_buf_attach_revocable(attach))
 		return -EOPNOTSUPP;
+	ret = check_usable(buf);
+	return ret ?: check_route(buf, attach->dev);
+}
 
+static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct p2pbuf_peer *peer __free(kfree) =
+		kzalloc_obj(*peer, GFP_KERNEL_ACCOUNT);
+	struct p2pbuf_buffer *buf = dmabuf->priv;
+	int ret;
+
+	if (!peer)
+		return -ENOMEM;
 	/* The core calls attach without the lock (drivers/dma-buf/dma-buf.c). */
 	dma_resv_lock(&buf->resv, NULL);
-	ret = check_usable(buf);
-	if (!ret)
-		ret = check_route(buf, attach->dev);
+	ret = check_attach(buf, attach);
+	buf->counts[ret ? P2PBUF_COUNT_REFUSED_ATTACHES : P2PBUF_COUNT_ATTACHES]++;
 	dma_resv_unlock(&buf->resv);
 	trace_p2pbuf_attach(buf->exp->dev, buf->inode->i_ino, attach->dev, ret);
-	if (ret)
-		return ret;
-
-	attach->priv = kzalloc_obj(struct p2pbuf_peer, GFP_KERNEL_ACCOUNT);
-	return attach->priv ? 0 : -ENOMEM;
+	if (!ret)
+		attach->priv = no_free_ptr(peer);
+	return ret;
 }
 
 static void buffer_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
@@ -89,9 +97,8 @@ static void count_peer(struct dma_buf_attachment *attach, int change)
 		peer->nr_maps += change;
 }
 
-static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+static int get_memory(struct p2pbuf_buffer *buf, enum dma_data_direction dir)
 {
-	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
 	int ret;
 
 	ret = check_usable(buf);
@@ -99,9 +106,19 @@ static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction 
 		return ret;
 	if (dir != DMA_TO_DEVICE && !buf->writable)
 		return -EACCES;
-	ret = p2pbuf_buffer_power_get(buf);
-	if (ret)
+	return p2pbuf_buffer_power_get(buf);
+}
+
+static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction dir)
+{
+	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
+	int ret;
+
+	ret = get_memory(buf, dir);
+	if (ret) {
+		buf->counts[P2PBUF_COUNT_FAILED_MAPS]++;
 		return ret;
+	}
 
 	count_peer(attach, 1);
 	atomic_inc(&buf->nr_maps);
@@ -157,6 +174,16 @@ static void buffer_unmap_phys(struct dma_buf_attachment *attach)
 	map_end(attach);
 }
 
+/* When nothing is counted any more. */
+static void keep_counts(struct p2pbuf_buffer *buf)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&buf->exp->lock);
+	for (i = 0; i < P2PBUF_NR_COUNTS; i++)
+		buf->exp->counts[i] += buf->counts[i];
+}
+
 /* The file is gone, so no importer and no CPU mapping is left; revoke may run. */
 static void buffer_release(struct dma_buf *dmabuf)
 {
@@ -168,6 +195,7 @@ static void buffer_release(struct dma_buf *dmabuf)
 
 	mutex_lock(&buf->exp->lock);
 	list_del(&buf->node);
+	keep_counts(buf);
 	mutex_unlock(&buf->exp->lock);
 
 	p2pbuf_buffer_put(buf);
@@ -226,6 +254,8 @@ static struct p2pbuf_buffer *buffer_create(struct p2pbuf_exporter *exp,
 	buf->exp = exp;
 	dma_resv_init(&buf->resv);
 	buf->ranges = ranges;
+	ranges->counts = buf->counts;
+	buf->bar = args->region_index;
 	buf->write_combining = region->flags & P2PBUF_REGION_WRITE_COMBINING;
 	buf->writable = (args->open_flags & O_ACCMODE) != O_RDONLY;
 	buf->revoked = exp->losses;
@@ -255,6 +285,7 @@ static struct dma_buf *buffer_to_dmabuf(struct p2pbuf_buffer *buf,
 	buf->inode = file_inode(dmabuf->file);
 	ihold(buf->inode);
 	list_add_tail(&buf->node, &buf->exp->buffers);
+	buf->exp->counts[P2PBUF_COUNT_EXPORTS]++;
 	trace_p2pbuf_export(buf->exp->dev, buf->inode->i_ino, buf->ranges);
 	return dmabuf;
 }

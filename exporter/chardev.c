@@ -199,7 +199,7 @@ static long exporter_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 
 static void exporter_show_fdinfo(struct seq_file *m, struct file *file)
 {
-	p2pbuf_exporter_show_fdinfo(file->private_data, m);
+	p2pbuf_exporter_show(file->private_data, m);
 }
 
 const struct file_operations p2pbuf_exporter_fops = {

@@ -45,10 +45,28 @@ enum p2pbuf_loss {
 };
 
 /**
+ * enum p2pbuf_count - what is counted of an exporter, after enum p2pbuf_map_count
+ * @P2PBUF_COUNT_EXPORTS: DMABUFs made
+ * @P2PBUF_COUNT_ATTACHES: importers attached
+ * @P2PBUF_COUNT_REFUSED_ATTACHES: attaches that failed
+ * @P2PBUF_COUNT_REVOKES: DMABUFs that lost access
+ * @P2PBUF_COUNT_RESTORES: DMABUFs that got it back
+ * @P2PBUF_NR_COUNTS: how many there are
+ */
+enum p2pbuf_count {
+	P2PBUF_COUNT_EXPORTS = P2PBUF_NR_MAP_COUNTS,
+	P2PBUF_COUNT_ATTACHES,
+	P2PBUF_COUNT_REFUSED_ATTACHES,
+	P2PBUF_COUNT_REVOKES,
+	P2PBUF_COUNT_RESTORES,
+	P2PBUF_NR_COUNTS,
+};
+
+/**
  * struct p2pbuf_exporter - one PCI function bound to the driver
  * @kref: held by the binding, each open node and each buffer, so the struct outlives
  *	the binding
- * @lock: protects @pdev, @losses and @buffers. Taken after the device lock and before
+ * @lock: protects @pdev, @losses, @buffers and @counts. Taken after the device lock and before
  *	a reservation lock, and never while user memory is touched or importers are
  *	waited for.
  * @dev: the function, for messages and runtime PM; a reference is held
@@ -57,8 +75,10 @@ enum p2pbuf_loss {
  * @losses: enum p2pbuf_loss, all that hold; changed with the device lock held. All
  *	buffers are revoked if it is not zero.
  * @buffers: all buffers whose DMABUF exists
+ * @counts: by enum p2pbuf_count, without those of @buffers
  * @regions: by BAR number
  * @misc: the node
+ * @debugfs: directory
  */
 struct p2pbuf_exporter {
 	struct kref kref;
@@ -67,8 +87,10 @@ struct p2pbuf_exporter {
 	struct pci_dev *pdev;
 	u32 losses;
 	struct list_head buffers;
+	u64 counts[P2PBUF_NR_COUNTS];
 	struct p2pbuf_region regions[PCI_STD_NUM_BARS];
 	struct miscdevice misc;
+	struct dentry *debugfs;
 };
 
 /**
@@ -88,6 +110,8 @@ struct p2pbuf_exporter {
  * @nr_users: importers' mappings and VMAs. While there are any, and the driver is bound,
  *	the function is kept from runtime suspend. Protected by @resv.
  * @removed: the driver is unbinding: @nr_users does not count any more
+ * @counts: by enum p2pbuf_count; protected by @resv
+ * @bar: number of the BAR
  * @write_combining: how the CPU sees it
  * @writable: device writes are allowed
  * @nr_maps: mappings of importers, of both interconnects. Incremented under @resv,
@@ -104,6 +128,8 @@ struct p2pbuf_buffer {
 	bool revoked;
 	bool removed;
 	unsigned int nr_users;
+	u64 counts[P2PBUF_NR_COUNTS];
+	u32 bar;
 	bool write_combining;
 	bool writable;
 	atomic_t nr_maps;
@@ -144,8 +170,14 @@ void p2pbuf_buffer_put(struct p2pbuf_buffer *buf);
 void p2pbuf_exporter_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
 void p2pbuf_exporter_restore(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
 
-/* fdinfo.c */
-void p2pbuf_exporter_show_fdinfo(struct p2pbuf_exporter *exp, struct seq_file *m);
+/* show.c */
+void p2pbuf_exporter_show(struct p2pbuf_exporter *exp, struct seq_file *m);
+
+/* debugfs.c */
+void p2pbuf_exporter_debugfs_add(struct p2pbuf_exporter *exp);
+void p2pbuf_exporter_debugfs_remove(struct p2pbuf_exporter *exp);
+void p2pbuf_exporters_debugfs_init(void);
+void p2pbuf_exporters_debugfs_exit(void);
 
 /* power.c */
 int p2pbuf_buffer_power_get(struct p2pbuf_buffer *buf);

@@ -71,6 +71,7 @@ static int p2pbuf_exporter_probe(struct pci_dev *pdev, const struct pci_device_i
 		return ret;
 	}
 	pci_save_state(pdev);
+	p2pbuf_exporter_debugfs_add(exp);
 	/* The PCI core's reference of the probe: from now on users hold the function. */
 	pm_runtime_put(&pdev->dev);
 	return 0;
@@ -86,6 +87,8 @@ static void p2pbuf_exporter_remove(struct pci_dev *pdev)
 
 	misc_deregister(&exp->misc);
 	p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_REMOVED);
+	/* Until here it says who is waited for. */
+	p2pbuf_exporter_debugfs_remove(exp);
 	pm_runtime_get_noresume(&pdev->dev);
 	p2pbuf_exporter_put(exp);
 }
@@ -103,9 +106,12 @@ static int __init p2pbuf_exporter_init(void)
 	int ret;
 
 	p2pbuf_register_phys(&p2pbuf_exporter_phys_ops);
+	p2pbuf_exporters_debugfs_init();
 	ret = pci_register_driver(&p2pbuf_exporter_driver);
-	if (ret)
+	if (ret) {
+		p2pbuf_exporters_debugfs_exit();
 		p2pbuf_unregister_phys(&p2pbuf_exporter_phys_ops);
+	}
 	return ret;
 }
 module_init(p2pbuf_exporter_init);
@@ -113,6 +119,7 @@ module_init(p2pbuf_exporter_init);
 static void __exit p2pbuf_exporter_exit(void)
 {
 	pci_unregister_driver(&p2pbuf_exporter_driver);
+	p2pbuf_exporters_debugfs_exit();
 	p2pbuf_unregister_phys(&p2pbuf_exporter_phys_ops);
 }
 module_exit(p2pbuf_exporter_exit);

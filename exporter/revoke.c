@@ -43,6 +43,7 @@ static void buffer_revoke(struct p2pbuf_buffer *buf, bool removed)
 	dma_resv_lock(&buf->resv, NULL);
 	if (!buf->revoked) {
 		buf->revoked = true;
+		buf->counts[P2PBUF_COUNT_REVOKES]++;
 		if (buf->dmabuf)
 			dma_buf_invalidate_mappings(buf->dmabuf);
 		p2pbuf_buffer_zap(buf);
@@ -57,6 +58,7 @@ static void buffer_restore(struct p2pbuf_buffer *buf)
 {
 	dma_resv_lock(&buf->resv, NULL);
 	buf->revoked = false;
+	buf->counts[P2PBUF_COUNT_RESTORES]++;
 	if (buf->dmabuf)
 		dma_buf_invalidate_mappings(buf->dmabuf);
 	dma_resv_unlock(&buf->resv);

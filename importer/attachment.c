@@ -127,6 +127,8 @@ static int map_locked(struct p2pbuf_attachment *att)
 	else
 		ret = map_sgt(att, dir);
 	up_read(&att->importer->maps);
+	p2pbuf_count(att->importer,
+		     ret ? P2PBUF_IMPORTER_FAILED_MAPS : P2PBUF_IMPORTER_MAPS, 1);
 	if (ret)
 		return ret;
 	set_mapped(att, true);
@@ -144,6 +146,7 @@ static void unmap_locked(struct p2pbuf_attachment *att)
 		dma_buf_unmap_attachment(att->attach, att->sgt,
 					 p2pbuf_access_dir(att->access));
 	up_read(&att->importer->maps);
+	p2pbuf_count(att->importer, P2PBUF_IMPORTER_UNMAPS, 1);
 	att->sgt = NULL;
 	forget_ranges(att);
 	set_mapped(att, false);
@@ -288,6 +291,7 @@ static void invalidate_mappings(struct dma_buf_attachment *attach)
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	atomic_inc(&att->nr_events);
+	p2pbuf_count(att->importer, P2PBUF_IMPORTER_INVALIDATIONS, 1);
 	wake_up_all(&att->importer->events);
 	if (!att->mapped)
 		return;
@@ -424,6 +428,8 @@ p2pbuf_attachment_create(struct p2pbuf_importer *importer,
 	if (ret)
 		goto err_put_dmabuf;
 	ret = attach_locked(att);
+	p2pbuf_count(importer, ret ? P2PBUF_IMPORTER_FAILED_IMPORTS :
+				     P2PBUF_IMPORTER_IMPORTS, 1);
 	if (ret)
 		goto err_put_dmabuf;
 	return att;

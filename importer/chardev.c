@@ -449,9 +449,9 @@ static void importer_show_fdinfo(struct seq_file *m, struct file *file)
 	struct p2pbuf_attachment *att;
 	unsigned long handle;
 
-	p2pbuf_importer_show_fdinfo(ifile->importer, m);
+	p2pbuf_importer_show(ifile->importer, m);
 	for (handle = 0; (att = next_attachment(ifile, &handle)); handle++) {
-		p2pbuf_attachment_show_fdinfo(att, handle, m);
+		p2pbuf_attachment_show(att, handle, m);
 		p2pbuf_attachment_put(att);
 	}
 }

@@ -124,21 +124,10 @@ static int check_args(struct p2pbuf_attachment *att, const struct p2pbuf_copy *a
 	return ret;
 }
 
-/**
- * p2pbuf_attachment_copy - carry out P2PBUF_IOCTL_COPY
- * @att: the attachment; the caller holds a reference and no lock
- * @args: the call's arguments, flags checked; @copied and @unproven are set
- *
- * Context: may sleep.
- * Return: 0 or an error of the ioctl.
- */
-int p2pbuf_attachment_copy(struct p2pbuf_attachment *att, struct p2pbuf_copy *args)
+static int copy_all(struct p2pbuf_attachment *att, struct p2pbuf_copy *args)
 {
 	struct chunk *chunk __free(kfree) = NULL;
 	int ret;
-
-	args->copied = 0;
-	args->unproven = 0;
 
 	ret = check_args(att, args);
 	if (ret)
@@ -156,4 +145,25 @@ int p2pbuf_attachment_copy(struct p2pbuf_attachment *att, struct p2pbuf_copy *ar
 			return ret;
 	}
 	return 0;
+}
+
+/**
+ * p2pbuf_attachment_copy - carry out P2PBUF_IOCTL_COPY
+ * @att: the attachment; the caller holds a reference and no lock
+ * @args: the call's arguments, flags checked; @copied and @unproven are set
+ *
+ * Context: may sleep.
+ * Return: 0 or an error of the ioctl.
+ */
+int p2pbuf_attachment_copy(struct p2pbuf_attachment *att, struct p2pbuf_copy *args)
+{
+	int ret;
+
+	args->copied = 0;
+	args->unproven = 0;
+	ret = copy_all(att, args);
+	p2pbuf_count(att->importer,
+		     ret ? P2PBUF_IMPORTER_FAILED_COPIES : P2PBUF_IMPORTER_COPIES, 1);
+	p2pbuf_count(att->importer, P2PBUF_IMPORTER_BYTES, args->copied);
+	return ret;
 }

@@ -94,6 +94,8 @@ static int edu_transfer(struct edu *edu, u64 src, u64 dst, size_t len, u32 dir)
 		return 0;
 	}
 	trace_p2pbuf_dma_done(&edu->pdev->dev, -ETIMEDOUT);
+	p2pbuf_count(container_of(edu, struct p2pbuf_importer, edu),
+		     P2PBUF_IMPORTER_TIMEOUTS, 1);
 	edu_stop(edu);
 	return -ETIMEDOUT;
 }

@@ -46,6 +46,38 @@ struct edu {
 };
 
 /**
+ * enum p2pbuf_importer_count - what is counted of an importer
+ * @P2PBUF_IMPORTER_IMPORTS: DMABUFs attached
+ * @P2PBUF_IMPORTER_FAILED_IMPORTS: attaches or pins that failed
+ * @P2PBUF_IMPORTER_MAPS: DMABUFs mapped, by either interconnect
+ * @P2PBUF_IMPORTER_FAILED_MAPS: ... or not
+ * @P2PBUF_IMPORTER_UNMAPS: DMABUFs unmapped
+ * @P2PBUF_IMPORTER_INVALIDATIONS: calls of invalidate_mappings
+ * @P2PBUF_IMPORTER_COPIES: copies that succeeded
+ * @P2PBUF_IMPORTER_FAILED_COPIES: copies that did not, or in part
+ * @P2PBUF_IMPORTER_TRANSFERS: transfers that succeeded
+ * @P2PBUF_IMPORTER_FAILED_TRANSFERS: transfers that started and failed
+ * @P2PBUF_IMPORTER_BYTES: bytes that copies and transfers moved
+ * @P2PBUF_IMPORTER_TIMEOUTS: times that the engine did not complete
+ * @P2PBUF_IMPORTER_NR_COUNTS: how many there are
+ */
+enum p2pbuf_importer_count {
+	P2PBUF_IMPORTER_IMPORTS,
+	P2PBUF_IMPORTER_FAILED_IMPORTS,
+	P2PBUF_IMPORTER_MAPS,
+	P2PBUF_IMPORTER_FAILED_MAPS,
+	P2PBUF_IMPORTER_UNMAPS,
+	P2PBUF_IMPORTER_INVALIDATIONS,
+	P2PBUF_IMPORTER_COPIES,
+	P2PBUF_IMPORTER_FAILED_COPIES,
+	P2PBUF_IMPORTER_TRANSFERS,
+	P2PBUF_IMPORTER_FAILED_TRANSFERS,
+	P2PBUF_IMPORTER_BYTES,
+	P2PBUF_IMPORTER_TIMEOUTS,
+	P2PBUF_IMPORTER_NR_COUNTS,
+};
+
+/**
  * struct p2pbuf_importer - one edu function bound to the driver
  * @kref: held by the binding (until the end of its devres, as the interrupt handler
  *	uses @edu until then), each open node and each import
@@ -59,8 +91,10 @@ struct edu {
  *	for writing while addresses of others are looked up in its IOMMU domain. Taken
  *	after a reservation lock.
  * @nr_chunks: of all transfers that are not over
+ * @counts: by enum p2pbuf_importer_count
  * @events: woken when an exporter invalidates, and when the driver unbinds
  * @misc: the node
+ * @debugfs: directory
  */
 struct p2pbuf_importer {
 	struct kref kref;
@@ -70,8 +104,10 @@ struct p2pbuf_importer {
 	struct list_head imports;
 	struct rw_semaphore maps; /* see above */
 	atomic_t nr_chunks;
+	atomic64_t counts[P2PBUF_IMPORTER_NR_COUNTS];
 	wait_queue_head_t events;
 	struct miscdevice misc;
+	struct dentry *debugfs;
 };
 
 /**
@@ -199,6 +235,12 @@ static inline enum dma_data_direction p2pbuf_access_dir(u32 access)
 	}
 }
 
+static inline void p2pbuf_count(struct p2pbuf_importer *importer,
+				enum p2pbuf_importer_count count, u64 nr)
+{
+	atomic64_add(nr, &importer->counts[count]);
+}
+
 /* Is what is written read again and compared? */
 static inline bool p2pbuf_reads_back(const struct p2pbuf_attachment *att, u32 flags)
 {
@@ -239,10 +281,15 @@ int p2pbuf_attachment_query(struct p2pbuf_attachment *att, struct p2pbuf_query *
 			    struct p2pbuf_segment *segs);
 void p2pbuf_attachment_told(struct p2pbuf_attachment *att, u32 nr_events);
 
-/* fdinfo.c */
-void p2pbuf_importer_show_fdinfo(struct p2pbuf_importer *importer, struct seq_file *m);
-void p2pbuf_attachment_show_fdinfo(struct p2pbuf_attachment *att, u32 handle,
-				   struct seq_file *m);
+/* show.c */
+void p2pbuf_importer_show(struct p2pbuf_importer *importer, struct seq_file *m);
+void p2pbuf_attachment_show(struct p2pbuf_attachment *att, u32 handle, struct seq_file *m);
+
+/* debugfs.c */
+void p2pbuf_importer_debugfs_add(struct p2pbuf_importer *importer);
+void p2pbuf_importer_debugfs_remove(struct p2pbuf_importer *importer);
+void p2pbuf_importers_debugfs_init(void);
+void p2pbuf_importers_debugfs_exit(void);
 
 /* fence.c */
 struct dma_fence *p2pbuf_fence_create(void);

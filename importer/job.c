@@ -64,6 +64,7 @@ static int move_all(struct p2pbuf_job *job)
 		ret = move_chunk(job, done);
 		if (ret < 0)
 			return ret;
+		p2pbuf_count(job->importer, P2PBUF_IMPORTER_BYTES, ret);
 		done += ret;
 	}
 	return 0;
@@ -119,6 +120,8 @@ static void run_job(struct work_struct *work)
 	int ret;
 
 	ret = move_all(job);
+	p2pbuf_count(job->importer, ret ? P2PBUF_IMPORTER_FAILED_TRANSFERS :
+					  P2PBUF_IMPORTER_TRANSFERS, 1);
 	if (ret)
 		dma_fence_set_error(job->fence, ret);
 	/* Who waited for the fence may start as much again. */

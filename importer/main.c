@@ -86,7 +86,10 @@ static int p2pbuf_importer_probe(struct pci_dev *pdev, const struct pci_device_i
 	ret = devm_add_action_or_reset(&pdev->dev, put_binding, importer);
 	if (ret)
 		return ret;
-	return setup(importer, pdev);
+	ret = setup(importer, pdev);
+	if (!ret)
+		p2pbuf_importer_debugfs_add(importer);
+	return ret;
 }
 
 static void p2pbuf_importer_remove(struct pci_dev *pdev)
@@ -101,6 +104,7 @@ static void p2pbuf_importer_remove(struct pci_dev *pdev)
 	wake_up_all(&importer->events);
 
 	p2pbuf_attachments_shutdown(importer);
+	p2pbuf_importer_debugfs_remove(importer);
 	pci_clear_master(pdev);
 }
 
@@ -157,9 +161,12 @@ static int __init p2pbuf_importer_init(void)
 	ret = create_workqueues();
 	if (ret)
 		return ret;
+	p2pbuf_importers_debugfs_init();
 	ret = pci_register_driver(&p2pbuf_importer_driver);
-	if (ret)
+	if (ret) {
+		p2pbuf_importers_debugfs_exit();
 		destroy_workqueues();
+	}
 	return ret;
 }
 module_init(p2pbuf_importer_init);
@@ -167,6 +174,7 @@ module_init(p2pbuf_importer_init);
 static void __exit p2pbuf_importer_exit(void)
 {
 	pci_unregister_driver(&p2pbuf_importer_driver);
+	p2pbuf_importers_debugfs_exit();
 	destroy_workqueues();
 }
 module_exit(p2pbuf_importer_exit);

@@ -15,6 +15,7 @@
 
 #include <linux/p2pbuf.h>
 
+struct dentry;
 struct file_operations;
 struct iommu_domain;
 struct miscdevice;
@@ -23,6 +24,23 @@ struct p2pbuf_layouts;
 struct pci_dev;
 struct scatterlist;
 struct sg_table;
+
+/* For one directory of each driver that uses the core; see debugfs_create_dir(). */
+extern struct dentry *p2pbuf_debugfs_root;
+
+/**
+ * enum p2pbuf_map_count - what is counted of ranges
+ * @P2PBUF_COUNT_MAPS: calls of p2pbuf_map() that succeeded
+ * @P2PBUF_COUNT_FAILED_MAPS: ... that did not
+ * @P2PBUF_COUNT_UNMAPS: calls of p2pbuf_unmap()
+ * @P2PBUF_NR_MAP_COUNTS: how many there are
+ */
+enum p2pbuf_map_count {
+	P2PBUF_COUNT_MAPS,
+	P2PBUF_COUNT_FAILED_MAPS,
+	P2PBUF_COUNT_UNMAPS,
+	P2PBUF_NR_MAP_COUNTS,
+};
 
 /**
  * struct p2pbuf_ranges - MMIO ranges of one provider, in the buffer's order
@@ -34,11 +52,13 @@ struct sg_table;
  * @nr: number of elements in @vecs
  * @starts: offset of each element of @vecs in the buffer, ascending
  * @layouts: of the core
+ * @counts: by enum p2pbuf_map_count, of the owner, or NULL; protected by what serialises
+ *	maps and unmaps (with a DMABUF: the reservation lock)
  * @vecs: the ranges, physically adjacent neighbours merged; address and length
  *	of each are multiples of PAGE_SIZE, no length is zero
  *
- * Immutable after p2pbuf_ranges_create(), so no lock protects it. The owner keeps it
- * for as long as it is mapped anywhere.
+ * Immutable after p2pbuf_ranges_create(), so no lock protects it; @counts is set before
+ * the first map. The owner keeps it for as long as it is mapped anywhere.
  */
 struct p2pbuf_ranges {
 	struct p2pdma_provider *provider;
@@ -49,6 +69,7 @@ struct p2pbuf_ranges {
 	unsigned int nr;
 	u64 *starts;
 	struct p2pbuf_layouts *layouts;
+	u64 *counts;
 	struct phys_vec vecs[] __counted_by(nr);
 };
 

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/klog.h>
 #include <unistd.h>
 
 #include <kselftest_harness.h>
@@ -87,19 +86,6 @@ TEST_F(route, attach_same_function)
 	strncpy(args.client, exporter_bdf(), sizeof(args.client) - 1);
 	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_ATTACH, &args));
 	EXPECT_EQ(0, args.result);
-}
-
-/* The part of the kernel log after the last line with @mark. */
-static const char *log_since(char *log, size_t size, const char *mark)
-{
-	char *at, *last = NULL;
-	int length;
-
-	length = klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, size - 1);
-	log[length < 0 ? 0 : length] = '\0';
-	for (at = log; (at = strstr(at, mark)); at++)
-		last = at;
-	return last ? last : "";
 }
 
 /* What p2pbuf_route_explain() says, from the answer of the ioctl. */

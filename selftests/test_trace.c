@@ -284,7 +284,7 @@ TEST_F(fdinfo, exporter)
 	snprintf(line, sizeof(line), "exporter:\t%s\nlost-by:\tnothing\n", exporter_bdf());
 	expect_fdinfo(_metadata, self->all.exporter, line);
 	snprintf(line, sizeof(line),
-		 "dmabuf:\tino=%lu bytes=%lu ranges=3 merged=2 access=read-write maps=0 state=usable\n",
+		 "dmabuf:\tino=%lu bar=2 bytes=%lu ranges=3 merged=2 access=read-write maps=0 state=usable\n",
 		 self->all.ino, 4 * PAGE);
 	expect_fdinfo(_metadata, self->all.exporter, line);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/klog.h>
 #include <sys/mman.h>
 
 #include "p2pbuf_test.h"
@@ -36,6 +37,19 @@ int count_buffers(const char *exporter, int *attachments)
 	}
 	fclose(file);
 	return buffers;
+}
+
+/* The part of the kernel log after the last line with @mark. */
+const char *log_since(char *log, size_t size, const char *mark)
+{
+	char *at, *last = NULL;
+	int length;
+
+	length = klogctl(3 /* SYSLOG_ACTION_READ_ALL */, log, size - 1);
+	log[length < 0 ? 0 : length] = '\0';
+	for (at = log; (at = strstr(at, mark)); at++)
+		last = at;
+	return last ? last : "";
 }
 
 /* Where a BAR is, by the PCI core; a size of 0 if it is absent. */

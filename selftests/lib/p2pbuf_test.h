@@ -203,6 +203,7 @@ int set_limit(int test, uint64_t limit);
 
 /* observe.c: what the kernel tells, and memory that faults */
 int count_buffers(const char *exporter, int *attachments);
+const char *log_since(char *log, size_t size, const char *mark);
 int bar_resource(unsigned int bar, uint64_t *start, uint64_t *size);
 long unreclaimable_kib(void);
 void *before_hole(size_t length);

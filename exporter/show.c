@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What /proc/<pid>/fdinfo tells of an open node: its function's DMABUFs, without any address. */
+/*
+ * What /proc/<pid>/fdinfo of an open node and debugfs tell: the function's DMABUFs and who is
+ * attached to them, without any address.
+ */
 #include <linux/cleanup.h>
 #include <linux/fs.h>
 #include <linux/seq_file.h>
@@ -33,28 +36,41 @@ static void show_losses(const struct p2pbuf_exporter *exp, struct seq_file *m)
 	seq_putc(m, '\n');
 }
 
+/* A DMABUF that is being released has no attachment left. */
+static void show_attachments(struct p2pbuf_buffer *buf, struct seq_file *m)
+{
+	struct dma_buf_attachment *attach;
+	struct p2pbuf_peer *peer;
+
+	if (!buf->dmabuf)
+		return;
+	list_for_each_entry(attach, &buf->dmabuf->attachments, node) {
+		peer = attach->priv;
+		seq_printf(m, "attachment:\tino=%llu importer=%s maps=%u\n",
+			   (u64)buf->inode->i_ino, dev_name(attach->dev), peer->nr_maps);
+	}
+}
+
 static void show_buffer(struct p2pbuf_buffer *buf, struct seq_file *m)
 {
-	bool revoked;
-
 	dma_resv_lock(&buf->resv, NULL);
-	revoked = buf->revoked;
+	seq_printf(m, "dmabuf:\tino=%llu bar=%u bytes=%llu ranges=%u merged=%u access=%s maps=%d state=%s\n",
+		   (u64)buf->inode->i_ino, buf->bar, buf->ranges->size,
+		   buf->ranges->nr_exported, buf->ranges->nr,
+		   buf->writable ? "read-write" : "read", atomic_read(&buf->nr_maps),
+		   buf->revoked ? "revoked" : "usable");
+	show_attachments(buf, m);
 	dma_resv_unlock(&buf->resv);
-
-	seq_printf(m, "dmabuf:\tino=%llu bytes=%llu ranges=%u merged=%u access=%s maps=%d state=%s\n",
-		   (u64)buf->inode->i_ino, buf->ranges->size, buf->ranges->nr_exported,
-		   buf->ranges->nr, buf->writable ? "read-write" : "read",
-		   atomic_read(&buf->nr_maps), revoked ? "revoked" : "usable");
 }
 
 /**
- * p2pbuf_exporter_show_fdinfo - describe the exporter and all its DMABUFs
+ * p2pbuf_exporter_show - describe the exporter and all its DMABUFs
  * @exp: the exporter
  * @m: where to
  *
  * Context: may sleep.
  */
-void p2pbuf_exporter_show_fdinfo(struct p2pbuf_exporter *exp, struct seq_file *m)
+void p2pbuf_exporter_show(struct p2pbuf_exporter *exp, struct seq_file *m)
 {
 	struct p2pbuf_buffer *buf;
 

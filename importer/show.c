@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What /proc/<pid>/fdinfo tells of an open node: its imports, without any address. */
+/*
+ * What /proc/<pid>/fdinfo of an open node and debugfs tell: imports, without any address.
+ */
 #include <linux/array_size.h>
 #include <linux/cleanup.h>
 #include <linux/seq_file.h>
@@ -7,13 +9,13 @@
 #include "importer.h"
 
 /**
- * p2pbuf_importer_show_fdinfo - the first line of fdinfo
+ * p2pbuf_importer_show - the first line
  * @importer: the importer
  * @m: where to
  *
  * Context: may sleep.
  */
-void p2pbuf_importer_show_fdinfo(struct p2pbuf_importer *importer, struct seq_file *m)
+void p2pbuf_importer_show(struct p2pbuf_importer *importer, struct seq_file *m)
 {
 	guard(mutex)(&importer->lock);
 	seq_printf(m, "importer:\t%s\n",
@@ -44,24 +46,26 @@ static const char *state_name(u32 state)
 }
 
 /**
- * p2pbuf_attachment_show_fdinfo - a line of fdinfo
+ * p2pbuf_attachment_show - a line
  * @att: the attachment; the caller holds a reference
- * @handle: by which the user knows it
+ * @handle: by which the user knows it, or 0
  * @m: where to
  *
  * Nothing if it is being released.
  *
  * Context: may sleep, for a chunk too.
  */
-void p2pbuf_attachment_show_fdinfo(struct p2pbuf_attachment *att, u32 handle,
-				   struct seq_file *m)
+void p2pbuf_attachment_show(struct p2pbuf_attachment *att, u32 handle, struct seq_file *m)
 {
 	struct p2pbuf_query query = {};
 
 	if (p2pbuf_attachment_query(att, &query, NULL))
 		return;
-	seq_printf(m, "import:\thandle=%u ino=%llu bytes=%llu interconnect=%s access=%s state=%s",
-		   handle, att->ino, query.size, interconnect_name(query.interconnect),
+	seq_puts(m, "import:\t");
+	if (handle)
+		seq_printf(m, "handle=%u ", handle);
+	seq_printf(m, "ino=%llu bytes=%llu interconnect=%s access=%s state=%s", att->ino,
+		   query.size, interconnect_name(query.interconnect),
 		   access_name(query.access), state_name(query.state));
 	if (query.state & P2PBUF_STATE_MAPPED)
 		seq_printf(m, " route=%s ranges=%u merged=%u segments=%u",
