@@ -123,7 +123,7 @@ static void place(struct function *function, const struct functions *functions,
 	}
 	if (!last)
 		return;
-	snprintf(function->host, sizeof(function->host), "%.*s", NAME_SIZE - 1, last + 1);
+	snprintf(function->host, sizeof(function->host), "%.*s", BDF_ROOM - 1, last + 1);
 	function->on_root_bus = !function->upstream && bus == root_bus_of(function->host);
 }
 
