@@ -318,7 +318,7 @@ static void show_list_head(struct json_object *list)
 		printf("%s%s%s: routes through host bridges cannot be predicted\n",
 		       paint(PAINT_BAD), problem, paint(PAINT_OFF));
 	else
-		printf("predicted by the allow-list of Linux %s\n", json_string(list, "linux"));
+		printf("allow-list of Linux %s\n", json_string(list, "linux"));
 }
 
 void topo_show(struct json_object *document)
