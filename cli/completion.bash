@@ -28,7 +28,7 @@ _p2pbuf_sources() {
 # The words that can be argument number $2 of subcommand $1.
 _p2pbuf_arguments() {
 	case $1:$2 in
-	bind:1) _p2pbuf_functions ;;
+	bind:1 | topo:[12]) _p2pbuf_functions ;;
 	bind:2) printf '%s\n' exporter importer ;;
 	regions:1 | export:1) _p2pbuf_functions exporter ;;
 	export:2) printf '%s\n' 0 1 2 3 4 5 ;;

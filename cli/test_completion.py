@@ -53,6 +53,8 @@ class Completion(unittest.TestCase):
         self.assertEqual(complete("p2pbuf regions --json "), ["0000:01:00.0"])
         self.assertEqual(complete("p2pbuf bind "), ["0000:00:00.0", "0000:01:00.0"])
         self.assertEqual(complete("p2pbuf bind 0000:01:00.0 e"), ["exporter"])
+        self.assertEqual(complete("p2pbuf topo 0000:01:00.0 "),
+                         ["0000:00:00.0", "0000:01:00.0"])
 
     def test_colons(self):
         self.assertEqual(complete("p2pbuf audit 0000:02:"), ["00.0", "01.0"])
