@@ -28,13 +28,15 @@ static void read_cpu(char *vendor, size_t size, unsigned int *family)
 {
 	FILE *file = fopen("/proc/cpuinfo", "re");
 	char line[256], word[32];
+	unsigned int number;
 
 	*vendor = '\0';
 	*family = 0;
 	while (file && fgets(line, sizeof(line), file) && (!*vendor || !*family)) {
 		if (sscanf(line, "vendor_id : %31s", word) == 1)
 			snprintf(vendor, size, "%s", word);
-		sscanf(line, "cpu family : %u", family);
+		if (sscanf(line, "cpu family : %u", &number) == 1)
+			*family = number;
 	}
 	if (file)
 		fclose(file);

@@ -103,8 +103,8 @@ static enum answer is_bridge_allowed(struct pair *pair, const struct functions *
 		return UNKNOWN;
 	}
 	if (!root || ((root->id & 0xff) && root->port != PCI_EXP_TYPE_ROOT_PORT)) {
-		GROUNDS(pair, "host bridge %s has no function by which the kernel's allow-list could know it",
-			host);
+		GROUNDS(pair, "host bridge %s has no function by which the kernel's allow-list "
+			"could know it", host);
 		return NO;
 	}
 	entry = find_entry(list, root);
@@ -114,8 +114,8 @@ static enum answer is_bridge_allowed(struct pair *pair, const struct functions *
 		return NO;
 	}
 	if (entry->same_only && !same) {
-		GROUNDS(pair, "host bridge %s (%04x:%04x) is on the kernel's allow-list only for functions that are both below it",
-			host, root->vendor, root->device);
+		GROUNDS(pair, "the kernel's allow-list has host bridge %s (%04x:%04x) only for "
+			"functions that are both below it", host, root->vendor, root->device);
 		return NO;
 	}
 	return YES;

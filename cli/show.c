@@ -269,7 +269,7 @@ static void show_matrix(const struct matrix *matrix, size_t nr)
 
 	for (first = 0; first < nr; first += columns)
 		show_columns(matrix, nr, first, first + columns < nr ? first + columns : nr);
-	printf("B bus-address, H host-bridge, I iova, x refused, ? unknown; the number is the reason's\n"
+	printf("B bus-address, H host-bridge, I iova, x refused, ? unknown; then the reason\n"
 	       "* answered by the exporter's driver; the others are predicted\n");
 }
 

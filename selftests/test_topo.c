@@ -86,15 +86,12 @@ static struct json_object *next_of_ours(struct json_object *document, size_t *in
 	return NULL;
 }
 
-#define for_each_of_ours(document, index, pair) \
-	for (index = 0; (pair = next_of_ours(document, &index));)
-
 static struct json_object *pair_with(struct json_object *document, const char *importer)
 {
 	struct json_object *pair;
-	size_t i;
+	size_t i = 0;
 
-	for_each_of_ours(document, i, pair)
+	while ((pair = next_of_ours(document, &i)))
 		if (!strcmp(text(pair, "importer"), importer))
 			return pair;
 	return NULL;
@@ -158,19 +155,14 @@ FIXTURE_TEARDOWN(topo)
 	close(self->exporter);
 }
 
-#define NEED_LIST(document) do { \
-	if (list_problem(document)) \
-		SKIP(return, "%s", list_problem(document)); \
-} while (0)
-
 /* The importer's function is one of them, and AHCI's another. */
 TEST_F(topo, answered_by_driver)
 {
 	struct json_object *pair;
 	unsigned int nr = 0;
-	size_t i;
+	size_t i = 0;
 
-	for_each_of_ours(self->answered, i, pair) {
+	while ((pair = next_of_ours(self->answered, &i))) {
 		EXPECT_STREQ("driver", text(pair, "source"));
 		nr++;
 	}
@@ -187,10 +179,11 @@ TEST_F(topo, predicted_as_answered)
 					    "change" };
 	struct json_object *pair, *other;
 	unsigned int j;
-	size_t i;
+	size_t i = 0;
 
-	NEED_LIST(self->predicted);
-	for_each_of_ours(self->answered, i, pair) {
+	if (list_problem(self->predicted))
+		SKIP(return, "%s", list_problem(self->predicted));
+	while ((pair = next_of_ours(self->answered, &i))) {
 		other = pair_with(self->predicted, text(pair, "importer"));
 		ASSERT_NE(NULL, other);
 		EXPECT_STREQ("predicted", text(other, "source"));
@@ -205,10 +198,11 @@ TEST_F(topo, reasons_name_what_the_driver_names)
 	struct p2pbuf_route_info info;
 	struct json_object *pair;
 	char name[32];
-	size_t i;
+	size_t i = 0;
 
-	NEED_LIST(self->predicted);
-	for_each_of_ours(self->predicted, i, pair) {
+	if (list_problem(self->predicted))
+		SKIP(return, "%s", list_problem(self->predicted));
+	while ((pair = next_of_ours(self->predicted, &i))) {
 		ASSERT_EQ(0, ask_route(self->exporter, bdf_number(text(pair, "importer")),
 				       &info));
 		EXPECT_STREQ(topo_name(info.route), text(pair, "route"));
@@ -233,10 +227,11 @@ TEST_F(topo, agrees_with_kernel_helper)
 	struct p2pbuf_test_helper args;
 	struct json_object *pair;
 	const char *route;
-	size_t i;
+	size_t i = 0;
 
-	NEED_LIST(self->predicted);
-	for_each_of_ours(self->predicted, i, pair) {
+	if (list_problem(self->predicted))
+		SKIP(return, "%s", list_problem(self->predicted));
+	while ((pair = next_of_ours(self->predicted, &i))) {
 		args = (struct p2pbuf_test_helper){ .fd = self->fd };
 		strncpy(args.client, text(pair, "importer"), sizeof(args.client) - 1);
 		ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_HELPER, &args));
@@ -254,7 +249,8 @@ TEST_F(topo, follows_acs)
 
 	if (common_port(port, sizeof(port)))
 		SKIP(return, "no port is common to both functions");
-	NEED_LIST(self->predicted);
+	if (list_problem(self->predicted))
+		SKIP(return, "%s", list_problem(self->predicted));
 
 	ASSERT_EQ(0, set_redirect(port, !redirects));
 	answered = pair_with(topo(""), importer_bdf());
@@ -270,11 +266,12 @@ TEST_F(topo, follows_acs)
 TEST_F(topo, unknown_without_extended_configuration_space)
 {
 	struct json_object *document = topo_as(NOBODY, ""), *pair, *other;
-	size_t i;
+	size_t i = 0;
 
 	ASSERT_NE(NULL, document);
-	NEED_LIST(self->predicted);
-	for_each_of_ours(document, i, pair) {
+	if (list_problem(self->predicted))
+		SKIP(return, "%s", list_problem(self->predicted));
+	while ((pair = next_of_ours(document, &i))) {
 		other = pair_with(self->predicted, text(pair, "importer"));
 		EXPECT_STREQ("predicted", text(pair, "source"));
 		EXPECT_STREQ(text(other, "common"), text(pair, "common"));
@@ -294,12 +291,12 @@ static void expect_unknown(struct __test_metadata *_metadata, struct json_object
 {
 	struct json_object *document, *pair, *other;
 	char options[128];
-	size_t i;
+	size_t i = 0;
 
 	snprintf(options, sizeof(options), "--predict --allowlist %s", list);
 	document = topo(options);
 	ASSERT_NE(NULL, document);
-	for_each_of_ours(document, i, pair) {
+	while ((pair = next_of_ours(document, &i))) {
 		other = pair_with(before, text(pair, "importer"));
 		if (!strcmp(text(other, "reason"), "none")) {
 			EXPECT_STREQ("bus-address", text(pair, "route"));
@@ -313,10 +310,11 @@ static void expect_unknown(struct __test_metadata *_metadata, struct json_object
 TEST_F(topo, unknown_by_another_kernels_list)
 {
 	struct utsname kernel;
-	int major, minor;
+	int major, minor, nr;
 
 	uname(&kernel);
-	ASSERT_EQ(2, sscanf(kernel.release, "%d.%d", &major, &minor));
+	nr = sscanf(kernel.release, "%d.%d", &major, &minor);
+	ASSERT_EQ(2, nr);
 	ASSERT_EQ(0, run_shell("sed 's/^linux .*/linux %d.%d.0/' " LIST " > " OTHER_LIST,
 			       major, minor - 1));
 	expect_unknown(_metadata, self->answered, OTHER_LIST, "the allow-list is of Linux");
@@ -341,12 +339,12 @@ static void expect_allowed(struct __test_metadata *_metadata, struct json_object
 {
 	struct json_object *document, *pair, *other;
 	bool refused;
-	size_t i;
+	size_t i = 0;
 
 	ASSERT_EQ(0, run_shell("(grep ^linux " LIST "; printf '%s') > " OTHER_LIST, entries));
 	document = topo("--predict --allowlist " OTHER_LIST);
 	ASSERT_NE(NULL, document);
-	for_each_of_ours(document, i, pair) {
+	while ((pair = next_of_ours(document, &i))) {
 		other = pair_with(before, text(pair, "importer"));
 		refused = !(strcmp(host_of(document, exporter_bdf()),
 				   host_of(document, text(pair, "importer"))) ?
@@ -366,8 +364,10 @@ TEST_F(topo, entries_of_the_list)
 	struct json_object *list = json_object_object_get(self->predicted, "allowlist");
 	char vendor[32], entry[64];
 	unsigned int family, by;
+	int nr;
 
-	NEED_LIST(self->predicted);
+	if (list_problem(self->predicted))
+		SKIP(return, "%s", list_problem(self->predicted));
 	expect_allowed(_metadata, self->predicted, "", false, false);
 	expect_allowed(_metadata, self->predicted, "bridge 8086 29c0 same-only\\n", true, false);
 	/* The other root bus begins with a root port. */
@@ -379,7 +379,8 @@ TEST_F(topo, entries_of_the_list)
 	expect_allowed(_metadata, self->predicted,
 		       "bridge 8086 29c1 any\\nbridge 1b36 29c0 any\\n", false, false);
 
-	ASSERT_EQ(2, sscanf(text(list, "cpu"), "%31s family %u", vendor, &family));
+	nr = sscanf(text(list, "cpu"), "%31s family %u", vendor, &family);
+	ASSERT_EQ(2, nr);
 	for (by = 0; by < 3; by++) {
 		snprintf(entry, sizeof(entry), "cpu %s %u\\n", vendor, family + by - 1);
 		expect_allowed(_metadata, self->predicted, entry, by < 2, by < 2);
@@ -432,11 +433,12 @@ TEST_F(page, agrees_with_kernel_sgtable)
 	struct p2pbuf_test_page args;
 	unsigned int nr = 0;
 	const char *route;
-	size_t i;
+	size_t i = 0;
 
 	ASSERT_NE(NULL, document);
-	NEED_LIST(document);
-	for_each_of_ours(document, i, pair) {
+	if (list_problem(document))
+		SKIP(return, "%s", list_problem(document));
+	while ((pair = next_of_ours(document, &i))) {
 		args = (struct p2pbuf_test_page){ };
 		strncpy(args.owner, exporter_bdf(), sizeof(args.owner) - 1);
 		strncpy(args.client, text(pair, "importer"), sizeof(args.client) - 1);
