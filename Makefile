@@ -34,10 +34,15 @@ help:
 	@echo 'make docs       build/docs/html and build/docs/man, without a warning'
 	@echo 'make check-docs the commands in README and Documentation, and what they print'
 	@echo 'make lint       checkpatch, sparse, kernel-doc, shellcheck, W=1'
+	@echo 'make install    what was built but the modules, below DESTDIR and prefix'
+	@echo 'make modules_install   modules, for KDIR'
+	@echo 'make deb        Debian packages'
+	@echo 'make check-packages    build them, install them, look, purge'
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'KDIR=DIR        build here against a kernel build directory,'
 	@echo '                without it in the build root (see qemu/root --help)'
+	@echo 'KDIR=none       build here what needs no kernel: the command, manual pages'
 	@echo 'KERNEL=debug    build for the debug kernel in the build root'
 
 ifndef KDIR
@@ -64,7 +69,7 @@ helper-patch:
 
 else
 
-RELEASE := $(shell cat $(KDIR)/include/config/kernel.release)
+RELEASE := $(if $(filter-out none,$(KDIR)),$(shell cat $(KDIR)/include/config/kernel.release))
 
 # Where kselftest_harness.h is: the kernel's own tree, or the build root's copy.
 KSELFTEST ?= $(dir $(firstword $(wildcard \
@@ -166,6 +171,8 @@ check-docs:
 
 lint:
 	@tools/lint
+
+include packaging/install.mk
 
 clean:
 	rm -rf build
