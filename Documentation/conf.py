@@ -42,13 +42,3 @@ def man_page(path):
 man_pages = [man_page(path)
              for path in sorted(glob.glob(os.path.join(HERE, "cli", "*.rst")))]
 man_make_section_directory = False
-
-
-def without_cli(app, docname, source):
-    """Sphinx warns of a pattern that matches no page."""
-    if not man_pages:
-        source[0] = source[0].replace("   cli/*\n", "")
-
-
-def setup(app):
-    app.connect("source-read", without_cli)
