@@ -149,15 +149,20 @@ TEST_F(command, version)
 	EXPECT_STREQ(expected, self->run.out);
 }
 
+#define MODULE	"/sys/module/p2pbuf"
+
 /* With a file of another version over the modules' own, and with none. */
 TEST_F(command, version_mismatch)
 {
-	run_command(&self->run, "--version >/dev/null; echo 0.0 > /tmp/version; unshare -m sh -c 'mount --bind /tmp/version /sys/module/p2pbuf/version && p2pbuf regions %s'",
-		    exporter_bdf());
+	ASSERT_EQ(0, run_shell("echo 0.0 > /tmp/version"));
+	run_command(&self->run,
+		    "--version >/dev/null; unshare -m sh -c 'mount --bind /tmp/version " MODULE
+		    "/version && p2pbuf regions %s'", exporter_bdf());
 	EXPECT_EQ(OTHER_VERSION, self->run.status);
 	EXPECT_NE(NULL, strstr(self->run.errors, "the modules loaded are 0.0"));
-	run_command(&self->run, "--version >/dev/null; unshare -m sh -c 'mount -t tmpfs none /sys/module/p2pbuf && p2pbuf regions %s'",
-		    exporter_bdf());
+	run_command(&self->run,
+		    "--version >/dev/null; unshare -m sh -c 'mount -t tmpfs none " MODULE
+		    " && p2pbuf regions %s'", exporter_bdf());
 	EXPECT_EQ(MISSING, self->run.status);
 	EXPECT_NE(NULL, strstr(self->run.errors, "modprobe p2pbuf_exporter"));
 }
@@ -286,8 +291,9 @@ TEST_F(command, refused)
 
 TEST_F(command, exec)
 {
-	run_command(&self->run, "export %s 2 0+64K --exec sh -c 'readlink /proc/self/fd/$P2PBUF_DMABUF_FD; exit 7'",
-		    exporter_bdf());
+	run_command(&self->run,
+		    "export %s 2 0+64K --exec sh -c "
+		    "'readlink /proc/self/fd/$P2PBUF_DMABUF_FD; exit 7'", exporter_bdf());
 	EXPECT_EQ(7, self->run.status);
 	EXPECT_EQ(0, strncmp(self->run.out, "/dmabuf:", 8));
 }
@@ -296,7 +302,7 @@ TEST_F(command, exec)
  * Bind and unbind
  */
 
-static const char *driver_override(const char *bdf)
+static const char *override_of(const char *bdf)
 {
 	static char content[64];
 	char path[128];
@@ -317,7 +323,7 @@ TEST_F(command, bind_unbind)
 	EXPECT_STREQ("p2pbuf_exporter", text(document, "before"));
 	EXPECT_EQ(NULL, json_object_object_get(document, "driver"));
 	EXPECT_FALSE(has_driver(bdf));
-	EXPECT_STREQ("(null)\n", driver_override(bdf));
+	EXPECT_STREQ("(null)\n", override_of(bdf));
 
 	run_command(&self->run, "unbind %s", bdf);
 	EXPECT_EQ(MISSING, self->run.status);
@@ -329,7 +335,7 @@ TEST_F(command, bind_unbind)
 	document = document_of(&self->run, "bind");
 	EXPECT_STREQ("p2pbuf_exporter", text(document, "driver"));
 	EXPECT_TRUE(is_bound("p2pbuf_exporter", bdf));
-	EXPECT_STREQ("p2pbuf_exporter\n", driver_override(bdf));
+	EXPECT_STREQ("p2pbuf_exporter\n", override_of(bdf));
 
 	/* Once more is no error. */
 	run_command(&self->run, "bind %s exporter", bdf);
@@ -345,7 +351,7 @@ TEST_F(command, unbind_restore)
 	run_command(&self->run, "unbind %s --restore", importer_bdf());
 	EXPECT_EQ(FINE, self->run.status);
 	EXPECT_TRUE(is_bound("p2pbuf_importer", importer_bdf()));
-	EXPECT_STREQ("(null)\n", driver_override(importer_bdf()));
+	EXPECT_STREQ("(null)\n", override_of(importer_bdf()));
 }
 
 /* The importer does not take a function that is no edu. */
@@ -357,7 +363,7 @@ TEST_F(command, bind_undone)
 	EXPECT_EQ(REFUSED, self->run.status);
 	EXPECT_NE(NULL, strstr(self->run.errors, "it is as it was"));
 	EXPECT_TRUE(is_bound("p2pbuf_exporter", bdf));
-	EXPECT_STREQ("p2pbuf_exporter\n", driver_override(bdf));
+	EXPECT_STREQ("p2pbuf_exporter\n", override_of(bdf));
 }
 
 /* Another driver's function is left alone, all the more so if it is in use. */
@@ -394,17 +400,25 @@ TEST_F(command, bind_refused)
  * In the background
  */
 
-static pid_t start_command(int *out, char *const argv[])
+/* By a shell, which it takes the place of. */
+static pid_t __attribute__((format(printf, 2, 3)))
+start_command(int *out, const char *format, ...)
 {
+	char command[512], line[600];
+	va_list args;
 	int ends[2];
 	pid_t pid;
 
+	va_start(args, format);
+	vsnprintf(command, sizeof(command), format, args);
+	va_end(args);
+	snprintf(line, sizeof(line), "exec p2pbuf %s", command);
 	if (pipe2(ends, O_CLOEXEC))
 		return -1;
 	pid = fork();
 	if (!pid) {
 		dup2(ends[1], STDOUT_FILENO);
-		execv("/usr/bin/p2pbuf", argv);
+		execl("/bin/sh", "sh", "-c", line, NULL);
 		_exit(127);
 	}
 	close(ends[1]);
@@ -435,14 +449,12 @@ static int end_command(pid_t pid, int signal)
 /* By pid and descriptor, until a signal ends it. */
 TEST_F(command, export_kept)
 {
-	char *argv[] = { "p2pbuf", "export", (char *)exporter_bdf(), "2", "1M+64K", "--json",
-			 NULL };
 	struct json_object *document;
 	char link[64], target[64] = "";
 	pid_t pid;
 	int out;
 
-	pid = start_command(&out, argv);
+	pid = start_command(&out, "export %s 2 1M+64K --json", exporter_bdf());
 	ASSERT_GT(pid, 0);
 	document = parse_document(read_some(out, self->run.out, sizeof(self->run.out)),
 				  "export");
@@ -463,13 +475,11 @@ TEST_F(command, export_kept)
 
 TEST_F(command, export_socket)
 {
-	char *argv[] = { "p2pbuf", "export", (char *)exporter_bdf(), "2", "0+64K",
-			 "--socket", SOCKET, NULL };
 	struct stat stat_of = { };
 	pid_t pid;
 	int out;
 
-	pid = start_command(&out, argv);
+	pid = start_command(&out, "export %s 2 0+64K --socket " SOCKET, exporter_bdf());
 	ASSERT_GT(pid, 0);
 	EXPECT_NE(NULL, strstr(read_some(out, self->run.out, sizeof(self->run.out)),
 			       "socket:" SOCKET));
@@ -489,12 +499,11 @@ TEST_F(command, export_socket)
 
 TEST_F(command, export_clients)
 {
-	char *argv[] = { "p2pbuf", "export", (char *)exporter_bdf(), "2", "0+64K",
-			 "--socket", SOCKET, "--clients", "1", NULL };
 	pid_t pid;
 	int out;
 
-	pid = start_command(&out, argv);
+	pid = start_command(&out, "export %s 2 0+64K --socket " SOCKET " --clients 1",
+			    exporter_bdf());
 	ASSERT_GT(pid, 0);
 	read_some(out, self->run.out, sizeof(self->run.out));
 	run_command(&self->run, "import %s socket:" SOCKET, importer_bdf());
@@ -699,9 +708,9 @@ TEST_F_TIMEOUT(buffer, bench, GUEST_TIMEOUT)
 /* Each is a document of its own, and there as soon as it happened. */
 TEST_F(buffer, events)
 {
-	char *argv[] = { "p2pbuf", "events", (char *)importer_bdf(), self->source, "--count",
-			 "2", "--json", NULL };
-	static const char * const expected[] = { "watching", "revoked", "restored" };
+	static const char * const expected[] = {
+		"watching", "revoked", "restored", "invalidated",
+	};
 	struct json_object *document;
 	unsigned int seen = 0;
 	char *line, *end;
@@ -710,7 +719,8 @@ TEST_F(buffer, events)
 
 	if (!is_reachable())
 		SKIP(return, "the pair is unreachable");
-	pid = start_command(&out, argv);
+	pid = start_command(&out, "events %s %s --count 3 --json", importer_bdf(),
+			    self->source);
 	ASSERT_GT(pid, 0);
 	while (*read_some(out, self->run.out, sizeof(self->run.out))) {
 		for (line = self->run.out; (end = strchr(line, '\n')); line = end + 1) {
@@ -719,12 +729,37 @@ TEST_F(buffer, events)
 			ASSERT_LT(seen, ARRAY_SIZE(expected));
 			EXPECT_STREQ(expected[seen], text(document, "event"));
 			EXPECT_STREQ(self->source, text(document, "source"));
-			if (!seen++)
+			if (seen == 0)
 				EXPECT_EQ(0, reset_function(exporter_bdf()));
+			if (seen == 2)
+				EXPECT_EQ(0, move_buffer(self->fd, -1));
+			seen++;
 		}
 	}
 	EXPECT_EQ(ARRAY_SIZE(expected), seen);
 	EXPECT_EQ(FINE, end_command(pid, 0));
+	close(out);
+}
+
+TEST_F(buffer, events_end)
+{
+	char lines[1024] = "";
+	pid_t pid;
+	int out;
+
+	if (!is_reachable())
+		SKIP(return, "the pair is unreachable");
+	pid = start_command(&out, "events %s %s", importer_bdf(), self->source);
+	ASSERT_GT(pid, 0);
+	read_some(out, self->run.out, sizeof(self->run.out));
+	EXPECT_EQ(0, unbind_driver(importer_bdf()));
+	read_some(out, lines, sizeof(lines));
+	EXPECT_NE(NULL, strstr(lines, "importer gone"));
+	EXPECT_EQ(FINE, end_command(pid, 0));
+	run_command(&self->run, "bind %s importer", importer_bdf());
+	EXPECT_EQ(FINE, self->run.status);
+	run_command(&self->run, "unbind %s --restore", importer_bdf());
+	EXPECT_EQ(FINE, self->run.status);
 	close(out);
 }
 
@@ -766,8 +801,8 @@ TEST_F(buffer, audit_of_faults)
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		fd = make_rogue(self->fd, cases[i].fault);
 		ASSERT_GE(fd, 0);
-		run_command(&self->run, "audit %s pid:%d:%d --interconnect sgt --json %s", importer_bdf(), getpid(),
-			    fd, cases[i].options);
+		run_command(&self->run, "audit %s pid:%d:%d --interconnect sgt --json %s",
+			    importer_bdf(), getpid(), fd, cases[i].options);
 		close(fd);
 		EXPECT_EQ(cases[i].status, self->run.status);
 		document = document_of(&self->run, "audit");
@@ -778,8 +813,8 @@ TEST_F(buffer, audit_of_faults)
 
 	/* To people it says where. */
 	fd = make_rogue(self->fd, P2PBUF_FAULT_RAM);
-	run_command(&self->run, "audit %s pid:%d:%d --interconnect sgt", importer_bdf(), getpid(),
-		    fd);
+	run_command(&self->run, "audit %s pid:%d:%d --interconnect sgt", importer_bdf(),
+		    getpid(), fd);
 	EXPECT_NE(NULL, strstr(self->run.out, "expected peer-to-peer; first at offset 0: "));
 	close(fd);
 }
@@ -794,8 +829,8 @@ TEST_F_TIMEOUT(buffer, verify_by_reading_back, GUEST_TIMEOUT)
 		SKIP(return, "no data arrives");
 	fd = make_rogue(self->fd, P2PBUF_FAULT_NONE);
 	ASSERT_GE(fd, 0);
-	run_command(&self->run, "verify %s pid:%d:%d --interconnect sgt --bytes 4K --json", importer_bdf(),
-		    getpid(), fd);
+	run_command(&self->run, "verify %s pid:%d:%d --interconnect sgt --bytes 4K --json",
+		    importer_bdf(), getpid(), fd);
 	close(fd);
 	EXPECT_EQ(FINE, self->run.status);
 	document = document_of(&self->run, "verify");
@@ -805,8 +840,8 @@ TEST_F_TIMEOUT(buffer, verify_by_reading_back, GUEST_TIMEOUT)
 	/* Nothing is there to write to. */
 	fd = make_rogue(self->fd, P2PBUF_FAULT_HOLE);
 	ASSERT_GE(fd, 0);
-	run_command(&self->run, "verify %s pid:%d:%d --interconnect sgt --bytes 4K --json", importer_bdf(),
-		    getpid(), fd);
+	run_command(&self->run, "verify %s pid:%d:%d --interconnect sgt --bytes 4K --json",
+		    importer_bdf(), getpid(), fd);
 	close(fd);
 	EXPECT_EQ(BAD, self->run.status);
 }
