@@ -202,7 +202,8 @@ static void show(struct json_object *document)
 		}
 	}
 	if (!json_flag(document, "described"))
-		puts("the exporter does not describe its buffer: the order of its pieces was not compared");
+		puts("the exporter does not describe its buffer: "
+		     "the order of its pieces was not compared");
 	if (json_member(document, "places"))
 		show_places(json_member(document, "places"));
 }

@@ -138,9 +138,9 @@ static int undo(const struct binding *before)
 	if (!ret && *before->driver && !is_bound_to(before->bdf, before->driver))
 		ret = sysfs_write(before->bdf, DRIVERS "/%s/bind", before->driver);
 	if (ret)
-		say_error("the kernel log may say more: dmesg", "%s could not be given back to %s: %s",
-			  before->bdf, *before->driver ? before->driver : "no driver",
-			  strerror(-ret));
+		say_error("the kernel log may say more: dmesg",
+			  "%s could not be given back to %s: %s", before->bdf,
+			  *before->driver ? before->driver : "no driver", strerror(-ret));
 	return ret;
 }
 

@@ -105,7 +105,7 @@ static int query(struct session *session)
 static int look(struct watched *watched)
 {
 	unsigned int before = watched->session.query.nr_events, seen, i;
-	bool has_access;
+	bool has_access, alternates;
 	int ret;
 
 	ret = query(&watched->session);
@@ -119,7 +119,8 @@ static int look(struct watched *watched)
 			return ret;
 	} while (watched->session.query.nr_events != seen);
 
-	if (((seen - before) & 1) == (has_access == watched->has_access)) {
+	alternates = (seen - before) % 2 == (has_access != watched->has_access);
+	if (!alternates) {
 		for (i = before; i != seen; i++)
 			tell(&watched->session, "invalidated");
 	} else {

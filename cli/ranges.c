@@ -13,8 +13,8 @@ static int parse_ranges(char *const *texts, unsigned int nr, struct p2pbuf_range
 
 	for (i = 0; i < nr; i++) {
 		if (!parse_range(texts[i], &ranges[i])) {
-			say_error("write OFFSET+LENGTH or OFFSET-END, such as 1M+64K or 0x1000-0x3000",
-				  "\"%s\" is no range", texts[i]);
+			say_error("write OFFSET+LENGTH or OFFSET-END, such as 1M+64K or "
+				  "0x1000-0x3000", "\"%s\" is no range", texts[i]);
 			return EXIT_USAGE;
 		}
 	}

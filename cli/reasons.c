@@ -18,7 +18,8 @@ struct reason {
 };
 
 #define NO_ROUTE	"there is no route between the two functions"
-#define TOPO		"p2pbuf topo says which port or bridge is in the way, and what would change it"
+#define TOPO		\
+	"p2pbuf topo says which port or bridge is in the way, and what would change it"
 #define REVOKED		"the exporter has taken access away"
 #define WAIT		"p2pbuf events shows when it comes back; fdinfo of the exporter's node says why"
 #define ROOT		"it takes CAP_SYS_ADMIN, as the addresses can be physical ones: run it as root"
@@ -59,7 +60,8 @@ static const struct reason reasons[] = {
 	{ CALL_MAP, ENOMEM, "no memory, or no IOVA space left for the buffer",
 	  "export less of it, or release other mappings of the importer" },
 	{ CALL_COPY, EIO, "the data did not arrive",
-	  "p2pbuf audit says where the addresses lead; under QEMU a switch below an IOMMU that translates carries none" },
+	  "p2pbuf audit says where the addresses lead; under QEMU a switch below an IOMMU that "
+	  "translates carries none" },
 	{ CALL_COPY, ESTALE, REVOKED, WAIT },
 	{ CALL_COPY, EAGAIN, "the importer's function is being reset, recovered or suspended",
 	  "try again" },
@@ -110,7 +112,7 @@ int refused(enum call call, int error)
 	const char *text = reason ? reason->text : strerror(error);
 	struct json_object *document, *what;
 
-	say_error(reason ? reason->hint : NULL, "%s refused: %s (%s)", names[call], text,
+	say_error(reason ? reason->hint : NULL, "%s failed: %s (%s)", names[call], text,
 		  strerrorname_np(error));
 	if (output_json) {
 		document = must_have(json_object_new_object());

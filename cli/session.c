@@ -7,8 +7,9 @@
 
 #include "dmabuf.h"
 
-enum { OPTION_INTERCONNECT = 0x200, OPTION_FLOW, OPTION_ACCESS, OPTION_ALIGNED,
-       OPTION_NO_PEER };
+enum {
+	OPTION_INTERCONNECT = 0x200, OPTION_FLOW, OPTION_ACCESS, OPTION_ALIGNED, OPTION_NO_PEER
+};
 
 static const char * const interconnects[] = {
 	[P2PBUF_INTERCONNECT_AUTO] = "auto",

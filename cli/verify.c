@@ -130,10 +130,13 @@ static void sort_chunks(struct proof *proof)
 /* @nr chunks, evenly over all, with the first and the last. */
 static void spread_chunks(struct proof *proof, uint64_t nr)
 {
-	uint64_t all = nr_chunks(proof), i;
+	uint64_t last = nr_chunks(proof) - 1, i, step, rest;
 
+	/* i * last / (nr - 1), which may not fit into 64 bits halfway. */
+	step = nr > 1 ? last / (nr - 1) : 0;
+	rest = nr > 1 ? last % (nr - 1) : 0;
 	for (i = 0; i < nr; i++)
-		add_chunk(proof, nr == 1 ? 0 : (unsigned __int128)(all - 1) * i / (nr - 1));
+		add_chunk(proof, nr > 1 ? i * step + i * rest / (nr - 1) : 0);
 }
 
 /* The first and the last chunk of each piece, as many as there is room for. */
@@ -398,8 +401,8 @@ static void show(struct json_object *document)
 	       size_text(json_number(document, "read")),
 	       size_text(json_number(document, "written")));
 	if (json_number(document, "unproven"))
-		printf("%lu bytes unproven: zeros, which a refused read leaves too, or not read back\n",
-		       json_number(document, "unproven"));
+		printf("%lu bytes unproven: zeros, which a refused read leaves too, or not read "
+		       "back\n", json_number(document, "unproven"));
 	if (!json_flag(document, "complete"))
 		puts("ended by a signal before all was tested");
 	if (json_number(document, "wrong"))
