@@ -45,8 +45,8 @@ ROUTE_TESTS = ["test_route", "test_topo", "test_map", "test_layout", "test_dma",
 # ... and the size of the BAR, or an IOMMU that translates nothing.
 BAR_TESTS = ROUTE_TESTS + ["test_export", "test_import", "test_mmap"]
 
-# A route, an IOMMU, and neither are enough for it.
-COMMAND = ["test_cli"]
+# A route, an IOMMU, and neither are enough for the command, and for files.
+FEW_CELLS = ["test_cli", "test_debugfs", "test_faulting", "test_holders"]
 
 # What the functions of RESETTABLE are for.
 RESET_TESTS = ["test_reset", "test_msix"]
@@ -99,13 +99,13 @@ CELLS = {
     "switch/off/64G": Cell(["--bar-size", "64G"], BAR_TESTS),
     "switch/off/unplug": Cell(NATIVE_HOTPLUG, UNPLUG_ONLY),
     "switch/off/swiotlb": Cell(FORCE_BOUNCE, BOUNCE_ONLY),
-    "host-bridge/off": Cell(HOST_BRIDGE + RESETTABLE, but=COMMAND),
+    "host-bridge/off": Cell(HOST_BRIDGE + RESETTABLE, but=FEW_CELLS),
     "host-bridge/off/swiotlb": Cell(HOST_BRIDGE + FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH, BAR_TESTS),
     "host-bridge/intel": Cell(HOST_BRIDGE + INTEL + RESETTABLE),
     "host-bridge/intel/strict": Cell(HOST_BRIDGE + INTEL
                                      + ["--invalidation", "strict"]
-                                     + SECOND_IMPORTER, but=COMMAND),
+                                     + SECOND_IMPORTER, but=FEW_CELLS),
     "host-bridge/intel/64G": Cell(HOST_BRIDGE + INTEL + ["--bar-size", "64G"],
                                   BAR_TESTS),
     "host-bridge/intel/swiotlb": Cell(HOST_BRIDGE + INTEL + FORCE_BOUNCE,
@@ -113,7 +113,7 @@ CELLS = {
     "host-bridge/intel/unplug": Cell(HOST_BRIDGE + INTEL + NATIVE_HOTPLUG,
                                      UNPLUG_ONLY),
     "unreachable/off": Cell(["--topology", "unreachable"]),
-    "switch/intel": Cell(INTEL, but=COMMAND),
+    "switch/intel": Cell(INTEL, but=FEW_CELLS),
     "host-bridge/intel-scalable": Cell(
         HOST_BRIDGE + ["--iommu", "intel-scalable"], ROUTE_TESTS),
     "host-bridge/intel-caching": Cell(
@@ -182,8 +182,8 @@ DEBUG = ["--kernel", "debug"]
 # What needs tasks that really run at once; time is real then.
 SMP = DEBUG + ["--smp", "2"]
 SMP_TESTS = ["test_faulting", "test_holders"]
-# What it asks the kernel for, test_route does.
-TOPO = ["test_topo"]
+# What the command asks the kernel for, the others do.
+COMMAND = ["test_cli", "test_topo"]
 RACES = [*SMP_TESTS, *INTEGRITY]
 # What the driver of an IOMMU can make a difference to.
 IOMMU_TESTS = ["test_map", "test_layout", "test_dma", "test_access"]
@@ -191,10 +191,10 @@ VGEM = ["--module", "vgem"]
 
 # Each route, each kind of IOMMU, and each event.
 DEBUG_CELLS = {
-    "switch/off": Cell(DEBUG + TESTDEV, but=SMP_TESTS + COMMAND + TOPO),
+    "switch/off": Cell(DEBUG + TESTDEV, but=SMP_TESTS + COMMAND),
     "switch/off/reset": Cell(DEBUG + RESETTABLE_IN_SWITCH, RESET_TESTS),
     "host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + RESETTABLE,
-                              but=SMP_TESTS + COMMAND + TOPO),
+                              but=SMP_TESTS + COMMAND),
     # dma-debug, which sees this route alone, complains of a page that is mapped
     # eight times: a BAR that need not be repeated to exceed 4 GiB.
     "host-bridge/off/8G": Cell(DEBUG + HOST_BRIDGE + ["--bar-size", "8G"],
