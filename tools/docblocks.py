@@ -16,7 +16,6 @@ paragraph that introduces it) in comments that are not rendered, one each,
   text			no commands: a picture, code, a file
   hardware: WHY		needs real hardware, so it is listed and not run
   ci: WHY		continuous integration runs it anyway: likewise
-  skip: WHY		takes too long, or needs what is not there: likewise
   guest: [OPTION]...	run in a guest of qemu/run with these options; there "# "
 			begins a command too
   exit: N		what the last command exits with; 0 without it
@@ -29,9 +28,9 @@ import shlex
 from dataclasses import dataclass, field
 
 # Whether each takes words; None: it may.
-MARKS = {"text": False, "hardware": True, "ci": True, "skip": True, "guest": None,
+MARKS = {"text": False, "hardware": True, "ci": True, "guest": None,
          "exit": True, "vary": True}
-NOT_RUN = ["hardware", "ci", "skip"]
+NOT_RUN = ["hardware", "ci"]
 
 
 class DocError(Exception):

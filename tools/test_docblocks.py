@@ -81,7 +81,7 @@ class Marks(unittest.TestCase):
                 (".. check-docs: test\n\n" + command, "no mark is called test"),
                 (".. check-docs: ci\n\n" + command, "takes words"),
                 (".. check-docs: text: a\n\n" + picture, "takes no words"),
-                (".. check-docs: skip: a\n.. check-docs: exit: 1\n\n" + command,
+                (".. check-docs: ci: a\n.. check-docs: exit: 1\n\n" + command,
                  "exclude"),
                 (".. check-docs: vary: c\n\n" + command, "c is to vary"),
                 ("::\n\n  b\n  $ a\n", "before the first command")):
