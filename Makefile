@@ -52,8 +52,9 @@ KERNEL ?= stock
 # $(MAKEOVERRIDES) carries the variables of our own command line along.
 ROOT_MAKE = $(MAKE) $(SILENT) --no-print-directory -j$(shell nproc) \
 	$(MAKEOVERRIDES) KDIR=$$kdir
+# One build at a time in a tree: qemu/run builds too, and there may be several.
 IN_ROOT = +@unset MAKEFLAGS MFLAGS && kdir=$$(qemu/root kdir $(KERNEL)) && \
-	qemu/root exec
+	mkdir -p build && flock build/lock qemu/root exec
 
 modules $(BENCH) $(COMMAND):
 	$(IN_ROOT) -- $(ROOT_MAKE) $@
