@@ -212,9 +212,13 @@ static int need_driver(const char *driver)
 
 static void show_binding(struct json_object *document)
 {
-	printf("%s: %s -> %s\n", json_string(document, "function"),
-	       json_string(document, "before") ?: "no driver",
-	       json_string(document, "driver") ?: "no driver");
+	const char *before = json_string(document, "before") ?: "no driver";
+	const char *now = json_string(document, "driver") ?: "no driver";
+
+	if (!strcmp(before, now))
+		printf("%s: %s already\n", json_string(document, "function"), now);
+	else
+		printf("%s: %s -> %s\n", json_string(document, "function"), before, now);
 }
 
 static void print_binding(const char *command, const struct binding *before, const char *now)
@@ -333,7 +337,7 @@ int run_unbind(int argc, char **argv)
 		return ret;
 	look(bdf, &before);
 	if (strncmp(before.driver, "p2pbuf_", strlen("p2pbuf_"))) {
-		say_error("lspci -k shows which driver has it",
+		say_error("p2pbuf topo shows which driver has it",
 			  "%s is not bound to a driver of p2pbuf", bdf);
 		return EXIT_MISSING;
 	}

@@ -26,7 +26,7 @@
  * @EXIT_BAD: done, and the answer is not: no route, a wrong mapping, wrong data
  * @EXIT_USAGE: the command line makes no sense; nothing was done
  * @EXIT_MISSING: a function, driver, module, node or file is not there
- * @EXIT_REFUSED: the kernel refused; the message has its reason
+ * @EXIT_REFUSED: the kernel refused, or the function is in use; the message has the reason
  * @EXIT_VERSION: the modules are of another version than the command needs
  */
 enum exit_code {

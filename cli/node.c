@@ -34,13 +34,13 @@ int find_function(const char *text, char bdf[BDF_ROOM])
 	char path[PATH_MAX];
 
 	if (!parse_function(text, bdf)) {
-		say_error("write it as lspci -D does: 0000:01:00.0",
+		say_error("write it as p2pbuf topo does: 0000:01:00.0",
 			  "\"%s\" is no address of a PCI function", text);
 		return EXIT_USAGE;
 	}
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", bdf);
 	if (access(path, F_OK)) {
-		say_error("lspci -D lists those that are there", "there is no function %s", bdf);
+		say_error("p2pbuf topo lists those with a memory BAR", "there is no function %s", bdf);
 		return EXIT_MISSING;
 	}
 	return EXIT_FINE;

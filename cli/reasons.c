@@ -21,7 +21,8 @@ struct reason {
 #define TOPO		\
 	"p2pbuf topo says which port or bridge is in the way, and what would change it"
 #define REVOKED		"the exporter has taken access away"
-#define WAIT		"p2pbuf events shows when it comes back; fdinfo of the exporter's node says why"
+#define WAIT		\
+	"p2pbuf events shows when it comes back; after an unbind it does not: export anew"
 #define ROOT		"it takes CAP_SYS_ADMIN, as the addresses can be physical ones: run it as root"
 
 static const struct reason reasons[] = {
@@ -60,8 +61,8 @@ static const struct reason reasons[] = {
 	{ CALL_MAP, ENOMEM, "no memory, or no IOVA space left for the buffer",
 	  "export less of it, or release other mappings of the importer" },
 	{ CALL_COPY, EIO, "the data did not arrive",
-	  "p2pbuf audit says where the addresses lead; under QEMU a switch below an IOMMU that "
-	  "translates carries none" },
+	  "p2pbuf audit says where the addresses lead; registers do not keep what is written; "
+	  "QEMU's switches carry no data below an IOMMU that translates" },
 	{ CALL_COPY, ESTALE, REVOKED, WAIT },
 	{ CALL_COPY, EAGAIN, "the importer's function is being reset, recovered or suspended",
 	  "try again" },
@@ -87,7 +88,7 @@ static const char * const names[] = {
 /* Where no call has an answer of its own. */
 static const struct reason common[] = {
 	{ .error = ENODEV, .text = "the function was removed, or its driver unbound",
-	  .hint = "lspci -k shows which driver has it" },
+	  .hint = "p2pbuf topo shows which driver has it" },
 	{ .error = EINVAL, .text = "the driver does not take this argument",
 	  .hint = "p2pbuf --version shows whether command and modules fit" },
 };
