@@ -21,10 +21,11 @@ class Cell:
     def programs(self, wanted):
         """Those of @wanted to run here."""
         if self.only:
-            return [name for name in wanted if name in self.only]
-        return [name for name in wanted
-                if name not in ELSEWHERE and name not in INTEGRITY
-                and name not in self.but]
+            chosen = [name for name in wanted if name in self.only]
+        else:
+            chosen = [name for name in wanted
+                      if name not in ELSEWHERE and name not in INTEGRITY]
+        return [name for name in chosen if name not in self.but]
 
 
 # Makes sense only where all DMA is bounced, where nothing else does.
@@ -47,6 +48,9 @@ BAR_TESTS = ROUTE_TESTS + ["test_export", "test_import", "test_mmap"]
 
 # A route, an IOMMU, and neither are enough for the command, and for files.
 FEW_CELLS = ["test_cli", "test_debugfs", "test_faulting", "test_holders"]
+
+# What a second importer is for.
+TWO_IMPORTERS = ["test_sync"]
 
 # What the functions of RESETTABLE are for.
 RESET_TESTS = ["test_reset", "test_msix"]
@@ -105,7 +109,8 @@ CELLS = {
     "host-bridge/intel": Cell(HOST_BRIDGE + INTEL + RESETTABLE),
     "host-bridge/intel/strict": Cell(HOST_BRIDGE + INTEL
                                      + ["--invalidation", "strict"]
-                                     + SECOND_IMPORTER, but=FEW_CELLS),
+                                     + SECOND_IMPORTER,
+                                     ROUTE_TESTS + TWO_IMPORTERS),
     "host-bridge/intel/64G": Cell(HOST_BRIDGE + INTEL + ["--bar-size", "64G"],
                                   BAR_TESTS),
     "host-bridge/intel/swiotlb": Cell(HOST_BRIDGE + INTEL + FORCE_BOUNCE,
@@ -198,7 +203,7 @@ DEBUG_CELLS = {
     # dma-debug, which sees this route alone, complains of a page that is mapped
     # eight times: a BAR that need not be repeated to exceed 4 GiB.
     "host-bridge/off/8G": Cell(DEBUG + HOST_BRIDGE + ["--bar-size", "8G"],
-                               ROUTE_TESTS + FAILURES_ONLY),
+                               ROUTE_TESTS + FAILURES_ONLY, but=COMMAND),
     "host-bridge/amd": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "amd"],
                             IOMMU_TESTS),
     "host-bridge/virtio": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "virtio"],
