@@ -57,7 +57,8 @@ static const char doc[] =
 	"DMABUFs, and where a DMABUF's DMA addresses really lead.\v"
 	"p2pbuf SUBCOMMAND --help has the options, with examples.\n\n"
 	"Exit status: 0 done and good; 1 done, and the answer is bad; 2 usage; 3 something is "
-	"not there; 4 refused, by the kernel or because of a user; 5 command and modules are of different versions.";
+	"not there; 4 refused, by the kernel or because of a user; 5 command and modules are of "
+	"different versions.";
 
 struct chosen {
 	const struct command *command;

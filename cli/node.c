@@ -40,7 +40,8 @@ int find_function(const char *text, char bdf[BDF_ROOM])
 	}
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", bdf);
 	if (access(path, F_OK)) {
-		say_error("p2pbuf topo lists those with a memory BAR", "there is no function %s", bdf);
+		say_error("p2pbuf topo lists those with a memory BAR",
+			  "there is no function %s", bdf);
 		return EXIT_MISSING;
 	}
 	return EXIT_FINE;
