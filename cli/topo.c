@@ -155,6 +155,15 @@ static void add_optional(struct json_object *document, const char *key, bool the
 		json_add_string(document, key, NULL);
 }
 
+/* As in sysfs. */
+static void add_id(struct json_object *document, const char *key, unsigned int id)
+{
+	char text[8];
+
+	snprintf(text, sizeof(text), "0x%04x", id & 0xffff);
+	json_add_string(document, key, text);
+}
+
 static struct json_object *function_document(const struct function *function)
 {
 	struct json_object *document = json_object_new_object();
@@ -164,8 +173,8 @@ static struct json_object *function_document(const struct function *function)
 	json_add_string(document, "upstream", upstream ? upstream->name : NULL);
 	json_add_string(document, "host_bridge", function->host);
 	json_add_string(document, "kind", function_kind(function));
-	json_add_number(document, "vendor", function->vendor);
-	json_add_number(document, "device", function->device);
+	add_id(document, "vendor", function->vendor);
+	add_id(document, "device", function->device);
 	json_add_string(document, "name", function->title);
 	json_add_string(document, "driver", function->driver[0] ? function->driver : NULL);
 	json_add_string(document, "acs", acs_word(function));

@@ -25,7 +25,7 @@ class Monitor:
 
     def qemu_args(self):
         return ["-chardev", f"socket,id=monitor,fd={self.fileno()}",
-                "-mon", "chardev=monitor,mode=control"]
+                "-qmp", "chardev:monitor"]
 
     def _execute(self, command, **arguments):
         self.ours.sendall(json.dumps({"execute": command,
