@@ -413,18 +413,13 @@ FIXTURE(page)
 
 FIXTURE_SETUP(page)
 {
-	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
-	ASSERT_EQ(0, unbind_driver(exporter_bdf()));
-	ASSERT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_test"));
-	self->test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
+	self->test = lend_exporter();
 	ASSERT_GE(self->test, 0);
 }
 
 FIXTURE_TEARDOWN(page)
 {
-	close(self->test);
-	unbind_driver(exporter_bdf());
-	EXPECT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
+	EXPECT_EQ(0, take_exporter_back(self->test));
 }
 
 TEST_F(page, agrees_with_kernel_sgtable)

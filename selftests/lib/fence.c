@@ -101,6 +101,27 @@ int open_test_module(void)
 	return fd < 0 ? -errno : fd;
 }
 
+/* The exporter's function goes to the test module, whose file is returned. */
+int lend_exporter(void)
+{
+	int ret, test = open_test_module();
+
+	if (test < 0)
+		return test;
+	ret = unbind_driver(exporter_bdf()) ?: bind_driver(exporter_bdf(), "p2pbuf_test");
+	if (!ret)
+		return test;
+	close(test);
+	return ret;
+}
+
+int take_exporter_back(int test)
+{
+	close(test);
+	unbind_driver(exporter_bdf());
+	return bind_driver(exporter_bdf(), "p2pbuf_exporter");
+}
+
 /* A gate among the fences of a DMABUF; the test module's file, which opens it. */
 int close_gate(int fd, unsigned int flags, int *fence)
 {

@@ -130,6 +130,8 @@ int export_fence(int fd, unsigned int flags);
 int import_fence(int fd, unsigned int flags, int fence);
 unsigned int count_fences(int fd, unsigned int flags);
 int open_test_module(void);
+int lend_exporter(void);
+int take_exporter_back(int test);
 int close_gate(int fd, unsigned int flags, int *fence);
 int open_gate(int test, int fence);
 int move_buffer(int fd, int fence);
