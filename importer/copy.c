@@ -22,8 +22,7 @@
  * @len: bytes wanted
  * @addr: where to put the DMA address
  *
- * Within one segment, and within one page of DMA address space so that an IOMMU refuses
- * the chunk as a whole or not at all.
+ * Within one segment, too.
  *
  * Context: as of p2pbuf_attachment_find().
  * Return: bytes, not more than EDU_CHUNK; 0 if the mapping is too short.
@@ -34,7 +33,7 @@ size_t p2pbuf_next_chunk(struct p2pbuf_attachment *att, u64 offset, u64 len,
 	u64 run;
 
 	*addr = p2pbuf_attachment_find(att, offset, &run);
-	return min3(len, run, (u64)EDU_CHUNK - (*addr & (EDU_CHUNK - 1)));
+	return edu_chunk(*addr, min(len, run));
 }
 
 /**

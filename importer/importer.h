@@ -3,7 +3,6 @@
 #define _P2PBUF_IMPORTER_H
 
 #include <linux/atomic.h>
-#include <linux/completion.h>
 #include <linux/dma-fence.h>
 #include <linux/kref.h>
 #include <linux/list.h>
@@ -15,35 +14,11 @@
 #include <linux/workqueue.h>
 
 #include <p2pbuf.h>
+#include <p2pbuf_edu.h>
 
 struct seq_file;
 
 #define P2PBUF_IMPORTER_NAME	"p2pbuf_importer"
-
-/* Bytes that the engine moves at once: its buffer, and never across a page. */
-#define EDU_CHUNK		4096U
-
-/**
- * struct edu - the DMA engine of QEMU's edu function
- * @pdev: the function
- * @regs: BAR 0
- * @lock: one chunk at a time; protects all below
- * @done: completed by the interrupt handler
- * @bounce: a chunk of system memory
- * @bounce_addr: its DMA address
- * @dead: the engine did not stop when told to; nothing is started any more
- * @paused: something happens to the function; nothing is started until it is over
- */
-struct edu {
-	struct pci_dev *pdev;
-	void __iomem *regs;
-	struct mutex lock; /* see above */
-	struct completion done;
-	void *bounce;
-	dma_addr_t bounce_addr;
-	bool dead;
-	bool paused;
-};
 
 /**
  * enum p2pbuf_importer_count - what is counted of an importer
@@ -252,15 +227,6 @@ extern struct workqueue_struct *p2pbuf_unmap_wq;
 extern struct workqueue_struct *p2pbuf_job_wq;
 void p2pbuf_importer_put(struct p2pbuf_importer *importer);
 
-/* edu.c */
-int edu_init(struct edu *edu, struct pci_dev *pdev);
-void edu_pause(struct edu *edu);
-void edu_resume(struct edu *edu);
-int edu_read_chunk(struct edu *edu, dma_addr_t peer, void *data, size_t len,
-		   bool *proven);
-int edu_write_chunk(struct edu *edu, dma_addr_t peer, const void *data, size_t len,
-		    bool readback, bool *proven);
-
 /* attachment.c */
 struct p2pbuf_attachment *
 p2pbuf_attachment_create(struct p2pbuf_importer *importer,
@@ -319,10 +285,6 @@ int p2pbuf_attachment_audit(struct p2pbuf_attachment *att, struct p2pbuf_audit *
 			    struct p2pbuf_place *places);
 int p2pbuf_attachment_verdict(struct p2pbuf_attachment *att,
 			      struct p2pbuf_verdict *verdict);
-
-/* events.c */
-extern const struct pci_error_handlers p2pbuf_importer_err_handler;
-extern const struct dev_pm_ops p2pbuf_importer_pm_ops;
 
 /* chardev.c */
 extern const struct file_operations p2pbuf_importer_fops;

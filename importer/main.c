@@ -3,7 +3,6 @@
  * p2pbuf importer: maps DMABUFs for QEMU's edu function and moves their data by its
  * DMA engine.
  */
-#include <linux/dma-mapping.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 
@@ -44,14 +43,8 @@ static int setup(struct p2pbuf_importer *importer, struct pci_dev *pdev)
 {
 	int ret;
 
-	ret = pcim_enable_device(pdev);
-	if (ret)
-		return ret;
-	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(dma_bits));
-	if (ret)
-		return dev_err_probe(&pdev->dev, ret, "cannot do %u-bit DMA\n",
-				     dma_bits);
-	ret = edu_init(&importer->edu, pdev);
+	importer->edu.timeouts = &importer->counts[P2PBUF_IMPORTER_TIMEOUTS];
+	ret = edu_init(&importer->edu, pdev, dma_bits);
 	if (ret)
 		return ret;
 
@@ -80,7 +73,6 @@ static int p2pbuf_importer_probe(struct pci_dev *pdev, const struct pci_device_i
 	init_waitqueue_head(&importer->events);
 	INIT_LIST_HEAD(&importer->imports);
 	importer->bound = true;
-	pci_set_drvdata(pdev, importer);
 
 	/* First in, last out: the interrupt handler uses the importer until devres. */
 	ret = devm_add_action_or_reset(&pdev->dev, put_binding, importer);
@@ -94,7 +86,8 @@ static int p2pbuf_importer_probe(struct pci_dev *pdev, const struct pci_device_i
 
 static void p2pbuf_importer_remove(struct pci_dev *pdev)
 {
-	struct p2pbuf_importer *importer = pci_get_drvdata(pdev);
+	struct p2pbuf_importer *importer =
+		container_of(pci_get_drvdata(pdev), struct p2pbuf_importer, edu);
 
 	misc_deregister(&importer->misc);
 
@@ -108,10 +101,6 @@ static void p2pbuf_importer_remove(struct pci_dev *pdev)
 	pci_clear_master(pdev);
 }
 
-/* QEMU: docs/specs/pci-ids */
-#define EDU_VENDOR_ID	0x1234
-#define EDU_DEVICE_ID	0x11e8
-
 static const struct pci_device_id p2pbuf_importer_ids[] = {
 	{ PCI_DEVICE(EDU_VENDOR_ID, EDU_DEVICE_ID) },
 	{ }
@@ -123,8 +112,8 @@ static struct pci_driver p2pbuf_importer_driver = {
 	.id_table = p2pbuf_importer_ids,
 	.probe = p2pbuf_importer_probe,
 	.remove = p2pbuf_importer_remove,
-	.err_handler = &p2pbuf_importer_err_handler,
-	.driver.pm = pm_sleep_ptr(&p2pbuf_importer_pm_ops),
+	.err_handler = &edu_err_handler,
+	.driver.pm = pm_sleep_ptr(&edu_pm_ops),
 };
 
 /*
@@ -183,3 +172,4 @@ MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("Imports DMABUFs for QEMU's edu function and moves data by its DMA engine");
 MODULE_VERSION(P2PBUF_VERSION);
 MODULE_IMPORT_NS("DMA_BUF");
+MODULE_IMPORT_NS("P2PBUF_EDU");

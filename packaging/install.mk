@@ -39,7 +39,7 @@ $(COMMAND): CFLAGS += $(EXTRA_CFLAGS)
 
 # What DKMS builds the modules from, where it looks for it.
 DKMS_TREE = $(DESTDIR)/usr/src/p2pbuf-$(VERSION)
-DKMS_FILES := VERSION Kbuild $(wildcard $(foreach dir,core exporter importer include \
+DKMS_FILES := VERSION Kbuild $(wildcard $(foreach dir,core edu exporter importer include \
 	uapi/linux,$(addprefix $(dir)/,*.c *.h Kbuild)))
 
 install-dkms:
@@ -47,7 +47,8 @@ install-dkms:
 	sed 's|#MODULE_VERSION#|$(VERSION)|' packaging/dkms.conf >$(DKMS_TREE)/dkms.conf
 
 # kbuild installs what modules.order lists; here that is without the tests' modules.
-INSTALL_MODULES := core/p2pbuf exporter/p2pbuf_exporter importer/p2pbuf_importer
+INSTALL_MODULES := core/p2pbuf edu/p2pbuf_edu exporter/p2pbuf_exporter \
+	importer/p2pbuf_importer
 
 # A kernel of one's own has the key of its modules beside it.  A distribution's has not,
 # and kbuild would complain for each module.

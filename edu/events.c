@@ -1,35 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What can happen to the importer's own function. Mappings stay, as they are the IOMMU's
- * and the switch's; only the engine must be idle.
+ * What can happen to the function. Mappings stay, as they are the IOMMU's and the
+ * switch's; only the engine must be idle.
  *
  * The PCI core calls all of these with the device lock held.
  */
+#include <linux/export.h>
 #include <linux/pci.h>
 #include <linux/pm.h>
 
-#include "importer.h"
-
-static struct edu *to_edu(struct pci_dev *pdev)
-{
-	struct p2pbuf_importer *importer = pci_get_drvdata(pdev);
-
-	return &importer->edu;
-}
+#include <p2pbuf_edu.h>
 
 static void reset_prepare(struct pci_dev *pdev)
 {
-	edu_pause(to_edu(pdev));
+	edu_pause(pci_get_drvdata(pdev));
 }
 
 static void reset_done(struct pci_dev *pdev)
 {
-	edu_resume(to_edu(pdev));
+	edu_resume(pci_get_drvdata(pdev));
 }
 
 static pci_ers_result_t error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
-	edu_pause(to_edu(pdev));
+	edu_pause(pci_get_drvdata(pdev));
 	switch (state) {
 	case pci_channel_io_perm_failure:
 		return PCI_ERS_RESULT_DISCONNECT;
@@ -55,10 +49,10 @@ static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 
 static void error_resume(struct pci_dev *pdev)
 {
-	edu_resume(to_edu(pdev));
+	edu_resume(pci_get_drvdata(pdev));
 }
 
-const struct pci_error_handlers p2pbuf_importer_err_handler = {
+const struct pci_error_handlers edu_err_handler = {
 	.error_detected = error_detected,
 	.mmio_enabled = mmio_enabled,
 	.slot_reset = slot_reset,
@@ -66,19 +60,21 @@ const struct pci_error_handlers p2pbuf_importer_err_handler = {
 	.reset_prepare = reset_prepare,
 	.reset_done = reset_done,
 };
+EXPORT_SYMBOL_NS_GPL(edu_err_handler, "P2PBUF_EDU");
 
 static int suspend(struct device *dev)
 {
-	edu_pause(to_edu(to_pci_dev(dev)));
+	edu_pause(dev_get_drvdata(dev));
 	return 0;
 }
 
 static int resume(struct device *dev)
 {
-	edu_resume(to_edu(to_pci_dev(dev)));
+	edu_resume(dev_get_drvdata(dev));
 	return 0;
 }
 
-const struct dev_pm_ops p2pbuf_importer_pm_ops = {
+const struct dev_pm_ops edu_pm_ops = {
 	SYSTEM_SLEEP_PM_OPS(suspend, resume)
 };
+EXPORT_SYMBOL_NS_GPL(edu_pm_ops, "P2PBUF_EDU");

@@ -9,16 +9,18 @@
  * The engine does not report an access that was refused: a refused read delivers
  * zeros, a refused write is lost. What is read therefore has to replace a pattern.
  */
+#include <linux/cleanup.h>
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
+#include <linux/export.h>
 #include <linux/interrupt.h>
 #include <linux/io.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
+#include <linux/module.h>
 #include <linux/string.h>
 
+#include <p2pbuf_edu.h>
 #include <p2pbuf_trace.h>
-
-#include "importer.h"
 
 #define EDU_ID			0x00
 #define  EDU_ID_MAGIC		0xed
@@ -94,8 +96,8 @@ static int edu_transfer(struct edu *edu, u64 src, u64 dst, size_t len, u32 dir)
 		return 0;
 	}
 	trace_p2pbuf_dma_done(&edu->pdev->dev, -ETIMEDOUT);
-	p2pbuf_count(container_of(edu, struct p2pbuf_importer, edu),
-		     P2PBUF_IMPORTER_TIMEOUTS, 1);
+	if (edu->timeouts)
+		atomic64_inc(edu->timeouts);
 	edu_stop(edu);
 	return -ETIMEDOUT;
 }
@@ -182,6 +184,7 @@ int edu_read_chunk(struct edu *edu, dma_addr_t peer, void *data, size_t len,
 		memcpy(data, edu->bounce, len);
 	return ret;
 }
+EXPORT_SYMBOL_NS_GPL(edu_read_chunk, "P2PBUF_EDU");
 
 /**
  * edu_write_chunk - write peer memory by DMA
@@ -217,6 +220,7 @@ int edu_write_chunk(struct edu *edu, dma_addr_t peer, const void *data, size_t l
 		return ret;
 	return memcmp(edu->bounce, data, len) ? -EIO : 0;
 }
+EXPORT_SYMBOL_NS_GPL(edu_write_chunk, "P2PBUF_EDU");
 
 /**
  * edu_pause - wait for the transfer under way and start no more
@@ -232,6 +236,7 @@ void edu_pause(struct edu *edu)
 	guard(mutex)(&edu->lock);
 	edu->paused = true;
 }
+EXPORT_SYMBOL_NS_GPL(edu_pause, "P2PBUF_EDU");
 
 /**
  * edu_resume - undo edu_pause()
@@ -244,6 +249,7 @@ void edu_resume(struct edu *edu)
 	guard(mutex)(&edu->lock);
 	edu->paused = false;
 }
+EXPORT_SYMBOL_NS_GPL(edu_resume, "P2PBUF_EDU");
 
 static int edu_check_id(struct edu *edu)
 {
@@ -257,22 +263,33 @@ static int edu_check_id(struct edu *edu)
 
 /**
  * edu_init - make the engine ready
- * @edu: zeroed
- * @pdev: the function, enabled, with its DMA mask set
+ * @edu: zeroed, but for @edu->timeouts
+ * @pdev: the function; @edu becomes its drvdata
+ * @dma_bits: address bits that the engine drives, 1 to 64
  *
- * Undone by devres, after the last transfer.
+ * Undone by devres, after the last transfer. Bus mastering is left to the driver.
  *
  * Return: 0 or an error.
  */
-int edu_init(struct edu *edu, struct pci_dev *pdev)
+int edu_init(struct edu *edu, struct pci_dev *pdev, unsigned int dma_bits)
 {
+	const char *name = dev_driver_string(&pdev->dev);
 	int ret;
 
 	edu->pdev = pdev;
 	mutex_init(&edu->lock);
 	init_completion(&edu->done);
+	pci_set_drvdata(pdev, edu);
 
-	edu->regs = pcim_iomap_region(pdev, 0, P2PBUF_IMPORTER_NAME);
+	ret = pcim_enable_device(pdev);
+	if (ret)
+		return ret;
+	ret = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(dma_bits));
+	if (ret)
+		return dev_err_probe(&pdev->dev, ret, "cannot do %u-bit DMA\n",
+				     dma_bits);
+
+	edu->regs = pcim_iomap_region(pdev, 0, name);
 	if (IS_ERR(edu->regs))
 		return PTR_ERR(edu->regs);
 	ret = edu_check_id(edu);
@@ -289,5 +306,10 @@ int edu_init(struct edu *edu, struct pci_dev *pdev)
 	if (ret < 0)
 		return dev_err_probe(&pdev->dev, ret, "no MSI\n");
 	return devm_request_irq(&pdev->dev, pci_irq_vector(pdev, 0), edu_interrupt, 0,
-				P2PBUF_IMPORTER_NAME, edu);
+				name, edu);
 }
+EXPORT_SYMBOL_NS_GPL(edu_init, "P2PBUF_EDU");
+
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("The DMA engine of QEMU's edu function, for the drivers that use it");
+MODULE_VERSION(P2PBUF_VERSION);
