@@ -73,19 +73,6 @@ static void forget_ranges(struct p2pbuf_attachment *att)
 	att->nr_segments = 0;
 }
 
-static int map_phys(struct p2pbuf_attachment *att, enum dma_data_direction dir)
-{
-	int ret;
-
-	ret = p2pbuf_map_attachment(&att->map, att->attach, dir,
-				    att->flags & P2PBUF_IMPORT_ALIGNED ? P2PBUF_MAP_ALIGNED : 0);
-	if (ret)
-		return ret;
-	note_ranges(att, att->map.ranges, att->map.route);
-	att->nr_segments = p2pbuf_nr_segments(&att->map);
-	return 0;
-}
-
 /* A scatterlist does not say which route it took: ask the exporter, if it is ours. */
 static void note_sgt_ranges(struct p2pbuf_attachment *att, enum dma_data_direction dir)
 {
@@ -103,17 +90,13 @@ static void note_sgt_ranges(struct p2pbuf_attachment *att, enum dma_data_directi
 	ops->unmap(att->attach);
 }
 
-static int map_sgt(struct p2pbuf_attachment *att, enum dma_data_direction dir)
+static void note_mapping(struct p2pbuf_attachment *att, enum dma_data_direction dir)
 {
-	struct sg_table *sgt;
-
-	sgt = dma_buf_map_attachment(att->attach, dir);
-	if (IS_ERR(sgt))
-		return PTR_ERR(sgt);
-	att->sgt = sgt;
-	att->nr_segments = sgt->nents;
-	note_sgt_ranges(att, dir);
-	return 0;
+	att->nr_segments = p2pbuf_dmabuf_nr_segments(&att->map);
+	if (att->map.interconnect == P2PBUF_INTERCONNECT_PHYS)
+		note_ranges(att, att->map.phys.ranges, att->map.phys.route);
+	else
+		note_sgt_ranges(att, dir);
 }
 
 static int map_locked(struct p2pbuf_attachment *att)
@@ -122,10 +105,10 @@ static int map_locked(struct p2pbuf_attachment *att)
 	int ret;
 
 	down_read(&att->importer->maps);
-	if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
-		ret = map_phys(att, dir);
-	else
-		ret = map_sgt(att, dir);
+	ret = p2pbuf_dmabuf_map(&att->map, att->attach, dir,
+				att->flags & P2PBUF_IMPORT_ALIGNED ? P2PBUF_MAP_ALIGNED : 0);
+	if (!ret)
+		note_mapping(att, dir);
 	up_read(&att->importer->maps);
 	p2pbuf_count(att->importer,
 		     ret ? P2PBUF_IMPORTER_FAILED_MAPS : P2PBUF_IMPORTER_MAPS, 1);
@@ -140,14 +123,9 @@ static int map_locked(struct p2pbuf_attachment *att)
 static void unmap_locked(struct p2pbuf_attachment *att)
 {
 	down_read(&att->importer->maps);
-	if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
-		p2pbuf_unmap_attachment(&att->map, att->attach);
-	else
-		dma_buf_unmap_attachment(att->attach, att->sgt,
-					 p2pbuf_access_dir(att->access));
+	p2pbuf_dmabuf_unmap(&att->map, att->attach);
 	up_read(&att->importer->maps);
 	p2pbuf_count(att->importer, P2PBUF_IMPORTER_UNMAPS, 1);
-	att->sgt = NULL;
 	forget_ranges(att);
 	set_mapped(att, false);
 }
@@ -336,26 +314,6 @@ static int pin(struct dma_buf_attachment *attach)
 	return ret;
 }
 
-static int choose_interconnect(struct p2pbuf_attachment *att, u32 wanted)
-{
-	bool offered = p2pbuf_phys_ops(att->dmabuf);
-
-	switch (wanted) {
-	case P2PBUF_INTERCONNECT_AUTO:
-		att->interconnect = offered ? P2PBUF_INTERCONNECT_PHYS :
-					      P2PBUF_INTERCONNECT_SGT;
-		return 0;
-	case P2PBUF_INTERCONNECT_PHYS:
-		att->interconnect = P2PBUF_INTERCONNECT_PHYS;
-		return offered ? 0 : -EOPNOTSUPP;
-	case P2PBUF_INTERCONNECT_SGT:
-		att->interconnect = P2PBUF_INTERCONNECT_SGT;
-		return 0;
-	default:
-		return -EINVAL;
-	}
-}
-
 /* Under @importer->lock, so that the function stays bound until it is in the list. */
 static int attach_locked(struct p2pbuf_attachment *att)
 {
@@ -424,7 +382,7 @@ p2pbuf_attachment_create(struct p2pbuf_importer *importer,
 	}
 	att->size = att->dmabuf->size;
 	att->ino = file_inode(att->dmabuf->file)->i_ino;
-	ret = choose_interconnect(att, args->interconnect);
+	ret = p2pbuf_dmabuf_choose(&att->map, att->dmabuf, args->interconnect);
 	if (ret)
 		goto err_put_dmabuf;
 	ret = attach_locked(att);
@@ -575,22 +533,6 @@ int p2pbuf_attachment_lock_mapped(struct p2pbuf_attachment *att)
 	}
 }
 
-static dma_addr_t find_sgt(const struct sg_table *sgt, u64 offset, u64 *run)
-{
-	struct scatterlist *sg;
-	int i;
-
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		if (offset < sg_dma_len(sg)) {
-			*run = sg_dma_len(sg) - offset;
-			return sg_dma_address(sg) + offset;
-		}
-		offset -= sg_dma_len(sg);
-	}
-	*run = 0;
-	return DMA_MAPPING_ERROR;
-}
-
 /**
  * p2pbuf_attachment_find - DMA address of a place in a mapped buffer
  * @att: the attachment, mapped
@@ -604,38 +546,7 @@ static dma_addr_t find_sgt(const struct sg_table *sgt, u64 offset, u64 *run)
 dma_addr_t p2pbuf_attachment_find(struct p2pbuf_attachment *att, u64 offset, u64 *run)
 {
 	lockdep_assert(lockdep_is_held(&att->lock) || atomic_read(&att->nr_jobs));
-	if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
-		return p2pbuf_find(&att->map, offset, run);
-	return find_sgt(att->sgt, offset, run);
-}
-
-static u32 fill_phys(struct p2pbuf_attachment *att, u32 first, u32 capacity,
-		     struct p2pbuf_segment *segs)
-{
-	u32 i;
-
-	for (i = 0; i < capacity && first + i < att->nr_segments; i++)
-		p2pbuf_segment(&att->map, first + i, &segs[i]);
-	return i;
-}
-
-static u32 fill_sgt(struct p2pbuf_attachment *att, u32 first, u32 capacity,
-		    struct p2pbuf_segment *segs)
-{
-	struct scatterlist *sg;
-	u32 filled = 0;
-	int i;
-
-	for_each_sgtable_dma_sg(att->sgt, sg, i) {
-		if (i < first)
-			continue;
-		if (filled == capacity)
-			break;
-		segs[filled].addr = sg_dma_address(sg);
-		segs[filled].length = sg_dma_len(sg);
-		filled++;
-	}
-	return filled;
+	return p2pbuf_dmabuf_find(&att->map, offset, run);
 }
 
 /**
@@ -664,16 +575,11 @@ int p2pbuf_attachment_query(struct p2pbuf_attachment *att, struct p2pbuf_query *
 	query->nr_events = atomic_read(&att->nr_events);
 	dma_resv_unlock(att->dmabuf->resv);
 
-	if (query->state & P2PBUF_STATE_MAPPED) {
-		if (att->interconnect == P2PBUF_INTERCONNECT_PHYS)
-			filled = fill_phys(att, query->first_segment,
-					   query->capacity, segs);
-		else
-			filled = fill_sgt(att, query->first_segment,
-					  query->capacity, segs);
-	}
+	if (query->state & P2PBUF_STATE_MAPPED)
+		filled = p2pbuf_dmabuf_segments(&att->map, query->first_segment,
+						query->capacity, segs);
 
-	query->interconnect = att->interconnect;
+	query->interconnect = att->map.interconnect;
 	query->access = att->access;
 	query->route = att->route;
 	query->nr_ranges = att->nr_ranges;

@@ -16,9 +16,10 @@
 
 static void begin(struct p2pbuf_attachment *att, struct p2pbuf_auditor *auditor)
 {
-	bool phys = att->interconnect == P2PBUF_INTERCONNECT_PHYS;
+	bool phys = att->map.interconnect == P2PBUF_INTERCONNECT_PHYS;
 
-	p2pbuf_audit_begin(auditor, att->attach->dev, phys ? &att->map : NULL, att->sgt);
+	p2pbuf_audit_begin(auditor, att->attach->dev, phys ? &att->map.phys : NULL,
+			   att->map.sgt);
 }
 
 static void fill_places(struct p2pbuf_attachment *att, struct p2pbuf_audit *args,

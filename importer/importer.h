@@ -99,7 +99,6 @@ struct p2pbuf_importer {
  * @attach: NULL after detach, which is for good
  * @size: of the DMABUF in bytes; constant
  * @ino: of its inode; constant
- * @interconnect: PHYS or SGT; constant
  * @access: enum p2pbuf_access; constant
  * @flow: enum p2pbuf_flow; constant
  * @flags: enum p2pbuf_import_flags; constant
@@ -107,8 +106,7 @@ struct p2pbuf_importer {
  * @stale: the exporter invalidated the mapping; protected by the reservation lock.
  *	Cleared by the next map or unmap of the user.
  * @generation: counts mappings, so that one is told from the next
- * @map: PHYS: the mapping
- * @sgt: SGT: the mapping
+ * @map: the mapping
  * @nr_segments: of the mapping
  * @route: of the mapping
  * @nr_ranges: of the mapping, if the exporter tells
@@ -128,15 +126,13 @@ struct p2pbuf_attachment {
 	struct dma_buf_attachment *attach;
 	u64 size;
 	u64 ino;
-	enum p2pbuf_interconnect interconnect;
 	u32 access;
 	u32 flow;
 	u32 flags;
 	bool mapped;
 	bool stale;
 	u64 generation;
-	struct p2pbuf_mapping map;
-	struct sg_table *sgt;
+	struct p2pbuf_dmabuf_map map;
 	u32 nr_segments;
 	enum p2pbuf_route route;
 	u32 nr_ranges;

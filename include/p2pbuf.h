@@ -222,6 +222,31 @@ void p2pbuf_unmap_attachment(struct p2pbuf_mapping *map,
 			     struct dma_buf_attachment *attach);
 
 /**
+ * struct p2pbuf_dmabuf_map - a DMABUF mapped for one device
+ * @interconnect: PHYS or SGT; constant after p2pbuf_dmabuf_choose()
+ * @phys: PHYS: the mapping
+ * @sgt: SGT: the mapping, NULL if not mapped
+ * @dir: SGT: its direction
+ *
+ * Like the mapping in it, it has no lock of its own.
+ */
+struct p2pbuf_dmabuf_map {
+	enum p2pbuf_interconnect interconnect;
+	struct p2pbuf_mapping phys;
+	struct sg_table *sgt;
+	enum dma_data_direction dir;
+};
+
+int p2pbuf_dmabuf_choose(struct p2pbuf_dmabuf_map *map, struct dma_buf *dmabuf, u32 wanted);
+int p2pbuf_dmabuf_map(struct p2pbuf_dmabuf_map *map, struct dma_buf_attachment *attach,
+		      enum dma_data_direction dir, enum p2pbuf_map_flags flags);
+void p2pbuf_dmabuf_unmap(struct p2pbuf_dmabuf_map *map, struct dma_buf_attachment *attach);
+unsigned int p2pbuf_dmabuf_nr_segments(const struct p2pbuf_dmabuf_map *map);
+unsigned int p2pbuf_dmabuf_segments(const struct p2pbuf_dmabuf_map *map, unsigned int first,
+				    unsigned int capacity, struct p2pbuf_segment *segs);
+dma_addr_t p2pbuf_dmabuf_find(const struct p2pbuf_dmabuf_map *map, u64 offset, u64 *run);
+
+/**
  * struct p2pbuf_auditor - looks at a mapping, piece by piece
  * @dev: the device that it is mapped for
  * @domain: the IOMMU domain that translates the device's DMA, or NULL
