@@ -96,7 +96,7 @@ modules:
 CFLAGS := -O2 -g -Wall -Wextra -Wno-sign-compare -Werror -Iuapi -Ilib -Iselftests/lib
 CALLS := $(wildcard lib/*.c)
 LIB := $(CALLS) $(wildcard selftests/lib/*.c)
-HEADERS := $(wildcard lib/*.h selftests/lib/*.h selftests/*.h uapi/linux/*.h)
+HEADERS := $(wildcard lib/*.h selftests/lib/*.h selftests/*.h uapi/*/*.h)
 
 all: modules programs
 

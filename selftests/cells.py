@@ -38,7 +38,10 @@ UNPLUG_ONLY = ["test_unplug"]
 FAILURES_ONLY = ["test_failnth"]
 # The benchmark's own; it turns interrupts off for longer than a kernel with checks likes.
 BENCH_ONLY = ["test_bench"]
-ELSEWHERE = BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY + FAILURES_ONLY + BENCH_ONLY
+# Needs a function that is a GPU.
+GPU_ONLY = ["test_drm"]
+ELSEWHERE = (BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY + FAILURES_ONLY + BENCH_ONLY
+             + GPU_ONLY)
 # What a topology or an IOMMU can make a difference to.
 ROUTE_TESTS = ["test_route", "test_topo", "test_map", "test_layout", "test_dma",
                "test_audit", "test_flush", "test_access"]
@@ -64,17 +67,24 @@ FORCE_BOUNCE = ["--append", "swiotlb=force"]
 TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev"]
 
 
+def below_port(port, bus, slot, device):
+    """A function alone below a port of its own, behind those that the rig looks for
+    first."""
+    return ["--qemu-arg=-device",
+            f"--qemu-arg={port},id=slot{slot},bus={bus},"
+            f"chassis={slot},slot={slot},addr={slot}",
+            "--qemu-arg=-device", f"--qemu-arg={device},bus=slot{slot}"]
+
+
 def resettable(port, bus):
     """Functions with resets that the usual exporter's has not, and, in a BAR,
     the MSI-X table; each alone below a port, as a bus reset requires."""
-    return [word for slot, device in [
-        (8, "nvme,serial=p2pbuf,cmb_size_mb=16,legacy-cmb=on"),
-        (9, "e1000e,romfile=")]
-            for word in ["--qemu-arg=-device",
-                         f"--qemu-arg={port},id=slot{slot},bus={bus},"
-                         f"chassis={slot},slot={slot},addr={slot}",
-                         "--qemu-arg=-device",
-                         f"--qemu-arg={device},bus=slot{slot}"]]
+    return (below_port(port, bus, 8, "nvme,serial=p2pbuf,cmb_size_mb=16,legacy-cmb=on")
+            + below_port(port, bus, 9, "e1000e,romfile="))
+
+
+def second_importer(port, bus):
+    return below_port(port, bus, 10, "edu,dma_mask=0xffffffffffffffff")
 
 
 RESETTABLE = resettable("pcie-root-port", "pcie.0")
@@ -84,17 +94,16 @@ RESETTABLE_IN_SWITCH = resettable("xio3130-downstream", "up")
 NATIVE_HOTPLUG = [
     "--qemu-arg=-global",
     "--qemu-arg=ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
-# Behind a port of its own, so that the rig finds the other one first.
-SECOND_IMPORTER = ["--qemu-arg=-device",
-                   "--qemu-arg=pcie-root-port,id=port2,chassis=3",
-                   "--qemu-arg=-device",
-                   "--qemu-arg=edu,dma_mask=0xffffffffffffffff,bus=port2"]
+SECOND_IMPORTER = second_importer("pcie-root-port", "pcie.0")
 # Other drivers that export DMABUFs.
 VFIO = ["--module", "vfio-pci", "--module", "vfio_iommu_type1"]
 DRM = ["--module", "vgem", "--module", "bochs", "--module", "virtio_gpu",
        "--qemu-arg=-device", "--qemu-arg=bochs-display",
        "--qemu-arg=-device", "--qemu-arg=virtio-gpu-pci"]
 BEYOND_4G = ["--memory", "6G"]
+# The reference GPU importer, of which drm.ko is all that the kernel has to give.
+GPU = ["--module", "drm"] + SECOND_IMPORTER
+GPU_IN_SWITCH = ["--module", "drm"] + second_importer("xio3130-downstream", "up")
 
 CELLS = {
     "switch/off": Cell(TESTDEV),
@@ -150,6 +159,9 @@ CELLS = {
                                               + FORCE_BOUNCE, ["test_ram"]),
     "foreign/host-bridge/virtio": Cell(HOST_BRIDGE + ["--iommu", "virtio"]
                                        + VFIO, ["test_vfio"]),
+    "gpu/switch/off": Cell(GPU_IN_SWITCH, GPU_ONLY),
+    "gpu/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + GPU, GPU_ONLY),
+    "gpu/unreachable/off": Cell(["--topology", "unreachable"] + GPU, GPU_ONLY),
     "bench/switch/off": Cell([], BENCH_ONLY),
     "bench/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + ["--invalidation", "strict"],
                                     BENCH_ONLY),
@@ -221,6 +233,7 @@ DEBUG_CELLS = {
                                        FOREIGN),
     "foreign/host-bridge/intel": Cell(
         DEBUG + HOST_BRIDGE + INTEL + VFIO + VGEM, FOREIGN),
+    "gpu/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + GPU, GPU_ONLY),
     "failures/switch/off": Cell(DEBUG, FAILURES_ONLY),
     "failures/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL,
                                        FAILURES_ONLY),

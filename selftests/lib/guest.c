@@ -94,8 +94,9 @@ static unsigned long read_id(const char *bdf, const char *name)
 	return strtoul(text, NULL, 16);
 }
 
-/* 0 and the address of the first PCI function with these ids, or -ENOENT. */
-int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t size)
+/* 0 and the address of the first PCI function with these ids but @but, or -ENOENT. */
+int find_other_function(unsigned int vendor, unsigned int device, const char *but,
+			char *bdf, size_t size)
 {
 	DIR *dir = opendir("/sys/bus/pci/devices");
 	struct dirent *entry;
@@ -103,7 +104,8 @@ int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t si
 
 	while (dir && ret && (entry = readdir(dir))) {
 		if (read_id(entry->d_name, "vendor") != vendor ||
-		    read_id(entry->d_name, "device") != device)
+		    read_id(entry->d_name, "device") != device ||
+		    !strcmp(entry->d_name, but))
 			continue;
 		snprintf(bdf, size, "%s", entry->d_name);
 		ret = 0;
@@ -111,6 +113,11 @@ int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t si
 	if (dir)
 		closedir(dir);
 	return ret;
+}
+
+int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t size)
+{
+	return find_other_function(vendor, device, "", bdf, size);
 }
 
 static int open_node(const char *kind, const char *bdf)

@@ -41,6 +41,8 @@ bool flushes_on_map(void);
 unsigned int iova_bits(void);
 bool data_arrives(void);
 int find_function(unsigned int vendor, unsigned int device, char *bdf, size_t size);
+int find_other_function(unsigned int vendor, unsigned int device, const char *but,
+			char *bdf, size_t size);
 int open_exporter(void);
 int open_importer(void);
 uint64_t bar_size(int exporter, unsigned int bar);
