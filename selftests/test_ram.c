@@ -108,21 +108,14 @@ static long slots_used(void)
 	return atol(text);
 }
 
-static int cpu_access(int fd, uint64_t flags)
-{
-	struct dma_buf_sync args = { .flags = flags | DMA_BUF_SYNC_RW };
-
-	return ioctl(fd, DMA_BUF_IOCTL_SYNC, &args) ? -errno : 0;
-}
-
 static int cpu_fill(FIXTURE_DATA(ram) *self, unsigned int seed)
 {
-	int ret = cpu_access(self->fd, DMA_BUF_SYNC_START);
+	int ret = sync_cpu(self->fd, DMA_BUF_SYNC_START);
 
 	if (ret)
 		return ret;
 	pattern_fill(self->cpu, SIZE, seed, 0);
-	return cpu_access(self->fd, DMA_BUF_SYNC_END);
+	return sync_cpu(self->fd, DMA_BUF_SYNC_END);
 }
 
 static bool cpu_sees(FIXTURE_DATA(ram) *self, unsigned int seed)
@@ -130,10 +123,10 @@ static bool cpu_sees(FIXTURE_DATA(ram) *self, unsigned int seed)
 	size_t where;
 	bool match;
 
-	if (cpu_access(self->fd, DMA_BUF_SYNC_START))
+	if (sync_cpu(self->fd, DMA_BUF_SYNC_START))
 		return false;
 	match = !pattern_check(self->cpu, SIZE, seed, 0, &where);
-	return !cpu_access(self->fd, DMA_BUF_SYNC_END) && match;
+	return !sync_cpu(self->fd, DMA_BUF_SYNC_END) && match;
 }
 
 static bool device_sees(FIXTURE_DATA(ram) *self, unsigned int seed)

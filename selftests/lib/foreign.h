@@ -51,5 +51,6 @@ int verdict_by_flow(int importer, int fd, unsigned int flow, unsigned int flags)
 /* ram.c, drm.c: @cpu is the memory by its exporter's own mmap(), or MAP_FAILED */
 int export_ram(const char *exporter, size_t size, void **cpu);
 int dumb_create(const char *driver, size_t size, void **cpu);
+int sync_cpu(int fd, uint64_t flags);
 
 #endif /* _P2PBUF_FOREIGN_H */

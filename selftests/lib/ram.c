@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <linux/dma-buf.h>
 #include <linux/dma-heap.h>
 #include <linux/udmabuf.h>
 
@@ -87,4 +88,12 @@ int export_ram(const char *exporter, size_t size, void **cpu)
 	if (!strcmp(exporter, "system"))
 		return heap_create(size, cpu);
 	return dumb_create(exporter, size, cpu);
+}
+
+/* DMA_BUF_SYNC_START or _END of CPU access for reads and writes. */
+int sync_cpu(int fd, uint64_t flags)
+{
+	struct dma_buf_sync args = { .flags = flags | DMA_BUF_SYNC_RW };
+
+	return ioctl(fd, DMA_BUF_IOCTL_SYNC, &args) ? -errno : 0;
 }
