@@ -11,6 +11,7 @@ SILENT := $(if $(findstring s,$(firstword -$(MAKEFLAGS))),-s)
 TESTS := $(patsubst %.c,build/%,$(wildcard selftests/*.c selftests/programs/*.c))
 BENCH := build/bench/p2pbuf-bench
 COMMAND := build/cli/p2pbuf
+DRM := build/drm/p2pbuf-drm
 ALLOWLIST := build/cli/p2pdma-allowlist
 
 prefix ?= /usr/local
@@ -56,7 +57,7 @@ ROOT_MAKE = $(MAKE) $(SILENT) --no-print-directory -j$(shell nproc) \
 IN_ROOT = +@unset MAKEFLAGS MFLAGS && kdir=$$(qemu/root kdir $(KERNEL)) && \
 	mkdir -p build && flock build/lock qemu/root exec
 
-modules $(BENCH) $(COMMAND):
+modules $(BENCH) $(COMMAND) $(DRM):
 	$(IN_ROOT) -- $(ROOT_MAKE) $@
 
 # The selftests need kselftest_harness.h, out of the kernel source package.
@@ -66,7 +67,7 @@ all programs:
 helper-patch:
 	$(IN_ROOT) --extras -- $(ROOT_MAKE) $@
 
-.PHONY: $(BENCH) $(COMMAND)
+.PHONY: $(BENCH) $(COMMAND) $(DRM)
 
 else
 
@@ -100,7 +101,12 @@ HEADERS := $(wildcard lib/*.h selftests/lib/*.h selftests/*.h uapi/*/*.h)
 
 all: modules programs
 
-programs: $(TESTS) $(BENCH) $(COMMAND) $(if $(P2PBUF_LINUX),$(ALLOWLIST))
+# Where libdrm's headers are. Without them, or with a C library's headers that do not have
+# the kernel's for DRM (Debian 12), its programs are left out of "programs".
+LIBDRM := $(if $(wildcard /usr/include/drm/vgem_drm.h),$(addprefix -I,$(firstword \
+	$(wildcard $(addsuffix /libdrm,/usr/local/include /usr/include)))))
+
+programs: $(TESTS) $(BENCH) $(COMMAND) $(if $(LIBDRM),$(DRM)) $(if $(P2PBUF_LINUX),$(ALLOWLIST))
 
 $(TESTS): CFLAGS += $(if $(KSELFTEST),-I$(KSELFTEST),\
 	$(error no kselftest_harness.h: set KSELFTEST to its directory))
@@ -120,6 +126,13 @@ $(COMMAND): $(COMMAND_C) $(wildcard cli/*.h) $(CALLS) $(HEADERS) VERSION
 	@mkdir -p $(@D)
 	@$(if $(SILENT),:,echo '  CC      $@')
 	@$(CC) $(CFLAGS) -o $@ $(COMMAND_C) $(CALLS) -lpci -ljson-c
+
+DRM_C := $(wildcard drm/*.c)
+
+$(DRM): $(DRM_C) $(wildcard drm/*.h) $(LIB) $(HEADERS)
+	@mkdir -p $(@D)
+	@$(if $(SILENT),:,echo '  CC      $@')
+	@$(CC) $(CFLAGS) $(LIBDRM) -o $@ $(DRM_C) $(LIB) -ldrm -lpthread
 
 # Of a kernel that the generator does not know there is no list, and "p2pbuf topo" says so.
 $(ALLOWLIST): cli/allowlist.py $(addprefix $(P2PBUF_LINUX)/,Makefile \
