@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
-#include <dirent.h>
+#define _GNU_SOURCE
 #include <errno.h>
+#include <glob.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,19 +11,14 @@
 
 int find_function(const char *directory, const char *variable, char *bdf, size_t size)
 {
-	const char *wanted = getenv(variable);
-	struct dirent *entry;
-	int ret = -ENOENT;
-	DIR *dir;
+	char pattern[PATH_MAX];
+	glob_t found;
 
-	dir = opendir(directory);
-	while (dir && ret && (entry = readdir(dir))) {
-		if (!strchr(entry->d_name, ':') || (wanted && strcmp(wanted, entry->d_name)))
-			continue;
-		snprintf(bdf, size, "%s", entry->d_name);
-		ret = 0;
-	}
-	if (dir)
-		closedir(dir);
-	return ret;
+	snprintf(pattern, sizeof(pattern), "%s/%s", directory,
+		 getenv(variable) ?: "????:??:??.?");
+	if (glob(pattern, 0, NULL, &found))
+		return -ENOENT;
+	snprintf(bdf, size, "%s", basename(found.gl_pathv[0]));
+	globfree(&found);
+	return 0;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* vfio-pci, by its group: VFIO_DEVICE_FEATURE_DMA_BUF, since Linux 6.19. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,26 +10,9 @@
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
-#include <linux/vfio.h>
 
 #include "exporter.h"
-
-#ifndef VFIO_DEVICE_FEATURE_DMA_BUF
-#define VFIO_DEVICE_FEATURE_DMA_BUF 11
-
-struct vfio_region_dma_range {
-	__u64 offset;
-	__u64 length;
-};
-
-struct vfio_device_feature_dma_buf {
-	__u32 region_index;
-	__u32 open_flags;
-	__u32 flags;
-	__u32 nr_ranges;
-	struct vfio_region_dma_range dma_ranges[];
-};
-#endif
+#include "vfio_dmabuf.h"
 
 static void vfio_close(struct source *source)
 {
@@ -44,17 +27,16 @@ static void vfio_close(struct source *source)
 
 static int group_open(const char *bdf)
 {
-	char path[PATH_MAX], group[PATH_MAX];
-	ssize_t length;
+	char link[96], node[64], *group;
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", bdf);
-	length = readlink(path, group, sizeof(group) - 1);
-	if (length < 0)
+	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s/iommu_group", bdf);
+	group = realpath(link, NULL);
+	if (!group)
 		return -errno;
-	group[length] = '\0';
-	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(group, '/') + 1);
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	snprintf(node, sizeof(node), "/dev/vfio/%s", basename(group));
+	free(group);
+	fd = open(node, O_RDWR | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 

@@ -7,27 +7,8 @@
 #ifndef _P2PBUF_FOREIGN_H
 #define _P2PBUF_FOREIGN_H
 
-#include <linux/vfio.h>
-
 #include "p2pbuf_test.h"
-
-/* Since Linux 6.19; a kernel of one's own is tested with older headers, too. */
-#ifndef VFIO_DEVICE_FEATURE_DMA_BUF
-#define VFIO_DEVICE_FEATURE_DMA_BUF 11
-
-struct vfio_region_dma_range {
-	__u64 offset;
-	__u64 length;
-};
-
-struct vfio_device_feature_dma_buf {
-	__u32 region_index;
-	__u32 open_flags;
-	__u32 flags;
-	__u32 nr_ranges;
-	struct vfio_region_dma_range dma_ranges[];
-};
-#endif
+#include "vfio_dmabuf.h"
 
 /* vfio.c: closed is -1 */
 struct vfio {
