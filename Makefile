@@ -20,7 +20,7 @@ datadir ?= $(prefix)/share
 
 .DEFAULT_GOAL := all
 .PHONY: all modules programs demo check check-debug check-debug-long check-matrix \
-	bench bench-full helper-patch docs check-docs lint clean help
+	check-drm bench bench-full helper-patch docs check-docs lint clean help
 
 help:
 	@echo 'make            kernel modules, the command p2pbuf, selftests'
@@ -30,6 +30,7 @@ help:
 	@echo 'make check-debug     the same under a kernel that checks itself, and more'
 	@echo 'make check-debug-long    the same for longer'
 	@echo 'make check-matrix   every topology with every IOMMU, seen and expected'
+	@echo 'make check-drm  DRM drivers with page-less DMABUFs, by libdrm and as IGT does'
 	@echo 'make helper-patch   corrections of dma_buf_phys_vec_to_sgt() as a patch to send'
 	@echo 'make bench      p2pbuf beside everything a driver could use instead'
 	@echo 'make bench-full      the same with all layouts, sizes and IOMMUs'
@@ -107,7 +108,8 @@ all: modules programs
 LIBDRM := $(if $(wildcard /usr/include/drm/vgem_drm.h),$(addprefix -I,$(firstword \
 	$(wildcard $(addsuffix /libdrm,/usr/local/include /usr/include)))))
 
-programs: $(TESTS) $(BENCH) $(COMMAND) $(if $(LIBDRM),$(DRM) $(IGT)) $(if $(P2PBUF_LINUX),$(ALLOWLIST))
+programs: $(TESTS) $(BENCH) $(COMMAND) $(if $(LIBDRM),$(DRM) $(IGT)) \
+	$(if $(P2PBUF_LINUX),$(ALLOWLIST))
 
 $(TESTS): CFLAGS += $(if $(KSELFTEST),-I$(KSELFTEST),\
 	$(error no kselftest_harness.h: set KSELFTEST to its directory))
@@ -187,6 +189,10 @@ check-debug-long:
 
 check-matrix:
 	@selftests/matrix
+
+check-drm:
+	@drm/check
+	@drm/check --kernel debug
 
 bench:
 	@bench/bench
