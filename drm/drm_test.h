@@ -68,6 +68,9 @@ bool dumb_holds(struct dumb *dumb, unsigned int seed);
 int import_and_map(int importer, int fd, uint32_t *handle);
 int export_bar(const struct ends *ends, uint8_t **cpu);
 
+/* dumb.c */
+bool data_is_lost(void);
+
 /* gate.c: a fence of vgem that signals when told to, and a transfer held by it */
 struct gate {
 	int importer;
@@ -113,5 +116,6 @@ void check_dumb(const struct context *ctx, struct result *result);
 void check_both(const struct context *ctx, struct result *result);
 void check_fences(const struct context *ctx, struct result *result);
 void check_kms(const struct context *ctx, struct result *result);
+void check_reference(const struct context *ctx, struct result *result);
 
 #endif /* _P2PBUF_DRM_TEST_H */

@@ -95,7 +95,7 @@ void check_fences(const struct context *ctx, struct result *result)
 	struct dumb dumb;
 
 	if (!vgem && strcmp(ctx->card->driver, "virtio_gpu")) {
-		set_result(result, SKIPPED, "no call of it waits or adds a fence");
+		set_result(result, SKIPPED, "no fences but those of KMS are known of this driver");
 		return;
 	}
 	if (ctx->ends.importer < 0 || ctx->vgem < 0) {

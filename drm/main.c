@@ -12,7 +12,7 @@
 
 #include "drm_test.h"
 
-#define NR_CHECKS	5
+#define NR_CHECKS	6
 
 static const struct {
 	const char *name;
@@ -23,6 +23,7 @@ static const struct {
 	{ "both", check_both },
 	{ "fences", check_fences },
 	{ "kms", check_kms },
+	{ "reference", check_reference },
 };
 
 static const char usage[] =
@@ -91,7 +92,8 @@ static bool report(const struct card *card, const char *check, unsigned int numb
 		[PASSED] = "ok", [FAILED] = "not ok", [SKIPPED] = "ok",
 	};
 
-	printf("%s %u %s.%s%s%s\n", words[result->verdict], number, card->driver, check,
+	printf("%s %u %s.%s.%s%s%s\n", words[result->verdict], number,
+	       strrchr(card->node, '/') + 1, card->driver, check,
 	       result->verdict == SKIPPED ? " # SKIP " : " # ", result->text);
 	fflush(stdout);
 	return result->verdict != FAILED;
@@ -121,7 +123,7 @@ static void print_table(const struct card *cards, struct result (*results)[NR_CH
 		       cards[card].driver, cards[card].device, cards[card].bus,
 		       cards[card].listed ? "found" : "not found");
 		for (i = 0; i < NR_CHECKS; i++)
-			printf("#   %-8s%s%s\n", checks[i].name,
+			printf("#   %-10s%s%s\n", checks[i].name,
 			       results[card][i].verdict == FAILED ? "FAILED: " :
 			       results[card][i].verdict == SKIPPED ? "skipped: " : "",
 			       results[card][i].text);
