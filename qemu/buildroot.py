@@ -33,7 +33,7 @@ TOOLS = os.path.join(ROOT, "usr/src/linux-tools")
 # What building and running needs ...
 BUILD = ["linux-headers-amd64", "qemu-system-x86", "gcc", "libc6-dev", "make",
          "kmod", "busybox-static", "python3-minimal", "zstd",
-         "libpci-dev", "libjson-c-dev"]
+         "libpci-dev", "libjson-c-dev", "libdrm-dev"]
 # ... and what lint and the selftests need on top, beside linux-source.
 EXTRAS = ["sparse", "shellcheck", "perl", "python3", "xz-utils"]
 # ... and what building a kernel needs on top of that, ...
