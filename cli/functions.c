@@ -202,7 +202,9 @@ static bool is_bridge(const struct pci_dev *dev)
 	       dev->device_class == PCI_CLASS_BRIDGE_PCI_SEMI;
 }
 
-static void read_function(struct function *function, struct pci_dev *dev)
+/* Not dev->access: that is libpci's own, and moves as libpci does. */
+static void read_function(struct function *function, struct pci_access *access,
+			  struct pci_dev *dev)
 {
 	const char *driver;
 
@@ -213,7 +215,7 @@ static void read_function(struct function *function, struct pci_dev *dev)
 		       dev->dev << 3 | dev->func;
 	function->vendor = dev->vendor_id;
 	function->device = dev->device_id;
-	pci_lookup_name(dev->access, function->title, sizeof(function->title),
+	pci_lookup_name(access, function->title, sizeof(function->title),
 			PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE, dev->vendor_id, dev->device_id);
 	function->is_bridge = is_bridge(dev);
 	driver = pci_get_string_property(dev, PCI_FILL_DRIVER);
@@ -240,7 +242,7 @@ static void read_all(struct functions *functions, struct pci_access *access)
 		nr++;
 	functions->all = must_have(calloc(nr ?: 1, sizeof(*functions->all)));
 	for (dev = access->devices; dev; dev = dev->next)
-		read_function(&functions->all[functions->nr++], dev);
+		read_function(&functions->all[functions->nr++], access, dev);
 	qsort(functions->all, nr, sizeof(*functions->all), compare);
 }
 
