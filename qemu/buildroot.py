@@ -60,6 +60,16 @@ class SetupError(Exception):
     """Set-up cannot go on; the text says why and what to do."""
 
 
+class Unavailable(SetupError):
+    """The archive does not give what set-up needs; the text is apt's."""
+
+
+# How apt says so.
+REFUSALS = re.compile(r"^E: (The repository .*|GPG error.*|Failed to fetch .*"
+                      r"|Unable to (?:locate|correct|satisfy) .*"
+                      r"|Package .* has no installation candidate)", re.M)
+
+
 def say(text):
     print(f"p2pbuf: {text}", file=sys.stderr, flush=True)
 
@@ -163,9 +173,12 @@ def require_namespace():
 
 # --- entering ----------------------------------------------------------------
 
-def entered(argv, root=ROOT):
-    """The command line that runs @argv inside the root, here."""
-    binds = [PROJECT]
+def entered(argv, root=ROOT, binds=()):
+    """The command line that runs @argv inside the root, here.
+
+    @binds: more directories that are to be seen there
+    """
+    binds = [PROJECT, *binds]
     if root == ROOT:
         binds.append(CACHE)
     cwd = os.getcwd()
@@ -214,27 +227,33 @@ def logged(argv, lock):
     env = dict(os.environ, DEBIAN_FRONTEND="noninteractive")
     with open(LOG, "a", encoding="utf-8") as log:
         print("$", *argv, file=log, flush=True)
+        start = log.tell()
         status = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=log,
                                 stderr=log, env=env,
                                 pass_fds=[lock.fileno()]).returncode
     if status == 0:
         return
-    with open(LOG, encoding="utf-8", errors="replace") as log:
-        sys.stderr.writelines(log.readlines()[-20:])
+    with open(LOG, "rb") as log:
+        log.seek(start)
+        output = log.read().decode(errors="replace")
+    refusal = REFUSALS.search(output)
+    if refusal:
+        raise Unavailable(refusal.group(1))
+    sys.stderr.writelines(output.splitlines(keepends=True)[-20:])
     raise SetupError(f"set-up failed, see {LOG}")
 
 
-def make_tree(lock):
-    """The bare root: apt and what it needs, from two suites."""
+def make_tree(lock, root, suites, options=()):
+    """A bare root: apt and what it needs, from these suites."""
     uri = mirror()
     require("mmdebstrap", "mmdebstrap")
     require_namespace()
-    say(f"making the build root in {ROOT} from {uri} (once, about a minute)")
-    tmp = ROOT + ".tmp"
+    say(f"making {root} from {uri} (once, about a minute)")
+    tmp = root + ".tmp"
     remove(tmp)
     secure = uri.startswith("https:")
     include = ["--include=ca-certificates"] if secure else []
-    options = ["APT::Install-Recommends false", *apt_options()]
+    options = ["APT::Install-Recommends false", *apt_options(), *options]
     logged([*namespace(), "mmdebstrap", "--mode=root", "--variant=apt",
             "--format=directory", *include,
             *(f"--aptopt={option}" for option in options),
@@ -242,28 +261,29 @@ def make_tree(lock):
             "--dpkgopt=path-exclude=/usr/share/doc/*",
             "--dpkgopt=path-exclude=/usr/share/man/*",
             "--dpkgopt=path-exclude=/usr/share/locale/*",
-            SUITE, tmp,
-            f"deb {uri} {SUITE} main", f"deb {uri} {BACKPORTS} main"], lock)
+            suites[0], tmp,
+            *(f"deb {uri} {suite} main" for suite in suites)], lock)
     certificates = "etc/ssl/certs/ca-certificates.crt"
     if secure and os.path.exists("/" + certificates):
         # The archive may be signed for by a CA that only this machine knows.
         shutil.copyfile("/" + certificates, os.path.join(tmp, certificates))
-    os.rename(tmp, ROOT)
+    os.rename(tmp, root)
 
 
-def apt(lock, *args):
-    logged(entered(["apt-get", "--yes", "-t", BACKPORTS, *args]), lock)
+def apt(lock, *args, root=ROOT):
+    suite = ["-t", BACKPORTS] if root == ROOT else []
+    logged(entered(["apt-get", "--yes", *suite, *args], root), lock)
 
 
-def install(lock, packages):
-    apt(lock, "install", *packages)
-    apt(lock, "clean")
+def install(lock, packages, root=ROOT):
+    apt(lock, "install", *packages, root=root)
+    apt(lock, "clean", root=root)
 
 
-def refresh(lock):
+def refresh(lock, root=ROOT):
     """Finish what an interrupted dpkg left, and read the archive's lists."""
-    logged(entered(["dpkg", "--configure", "-a"]), lock)
-    apt(lock, "update")
+    logged(entered(["dpkg", "--configure", "-a"], root), lock)
+    apt(lock, "update", root=root)
 
 
 def stock_kernel():
@@ -349,7 +369,7 @@ def ensure(update=False, steps=()):
     with open(os.path.join(CACHE, "lock"), "w", encoding="utf-8") as lock:
         wait_for(lock, "another set-up")
         if not os.path.isdir(ROOT):
-            make_tree(lock)
+            make_tree(lock, ROOT, [SUITE, BACKPORTS])
         for name in steps:
             function, definition = STEPS[name]
             if update or not stamped(name, definition):
