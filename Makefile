@@ -13,6 +13,7 @@ BENCH := build/bench/p2pbuf-bench
 COMMAND := build/cli/p2pbuf
 DRM := build/drm/p2pbuf-drm
 IGT := build/drm/prime_p2pbuf
+PROTOCOL := build/drm/igt-protocol
 ALLOWLIST := build/cli/p2pdma-allowlist
 
 prefix ?= /usr/local
@@ -59,7 +60,7 @@ ROOT_MAKE = $(MAKE) $(SILENT) --no-print-directory -j$(shell nproc) \
 IN_ROOT = +@unset MAKEFLAGS MFLAGS && kdir=$$(qemu/root kdir $(KERNEL)) && \
 	mkdir -p build && flock build/lock qemu/root exec
 
-modules $(BENCH) $(COMMAND) $(DRM) $(IGT):
+modules $(BENCH) $(COMMAND) $(DRM) $(IGT) $(PROTOCOL):
 	$(IN_ROOT) -- $(ROOT_MAKE) $@
 
 # The selftests need kselftest_harness.h, out of the kernel source package.
@@ -69,7 +70,7 @@ all programs:
 helper-patch:
 	$(IN_ROOT) --extras -- $(ROOT_MAKE) $@
 
-.PHONY: $(BENCH) $(COMMAND) $(DRM) $(IGT)
+.PHONY: $(BENCH) $(COMMAND) $(DRM) $(IGT) $(PROTOCOL)
 
 else
 
@@ -108,7 +109,7 @@ all: modules programs
 LIBDRM := $(if $(wildcard /usr/include/drm/vgem_drm.h),$(addprefix -I,$(firstword \
 	$(wildcard $(addsuffix /libdrm,/usr/local/include /usr/include)))))
 
-programs: $(TESTS) $(BENCH) $(COMMAND) $(if $(LIBDRM),$(DRM) $(IGT)) \
+programs: $(TESTS) $(BENCH) $(COMMAND) $(if $(LIBDRM),$(DRM) $(IGT) $(PROTOCOL)) \
 	$(if $(P2PBUF_LINUX),$(ALLOWLIST))
 
 $(TESTS): CFLAGS += $(if $(KSELFTEST),-I$(KSELFTEST),\
@@ -138,20 +139,21 @@ $(DRM): $(DRM_C) $(wildcard drm/*.h) $(LIB) $(HEADERS)
 	@$(CC) $(CFLAGS) $(LIBDRM) -o $@ $(DRM_C) $(LIB) -ldrm -lpthread
 
 # On libigt itself with IGT_SRC=, where IGT's source was built in its directory "build".
-IGT_C := $(wildcard drm/igt/*.c)
 ifdef IGT_SRC
 IGT_ON := $(addprefix -isystem $(IGT_SRC)/,lib include include/drm-uapi include/linux-uapi build) \
 	$(shell pkg-config --cflags cairo pciaccess pixman-1) \
 	-L$(IGT_SRC)/build/lib -Wl,-rpath,$(abspath $(IGT_SRC))/build/lib -ligt
 else
-IGT_C += $(wildcard drm/igt/shim/*.c)
+SHIM_C := $(wildcard drm/igt/shim/*.c)
 IGT_ON := -Idrm/igt/shim
 endif
 
-$(IGT): $(IGT_C) $(wildcard drm/igt/*.h drm/igt/shim/*.h) $(HEADERS)
+$(IGT): $(wildcard drm/igt/*.c)
+$(PROTOCOL): drm/igt/shim/test/protocol.c
+$(IGT) $(PROTOCOL): $(SHIM_C) $(wildcard drm/igt/*.h drm/igt/shim/*.h) $(HEADERS)
 	@mkdir -p $(@D)
 	@$(if $(SILENT),:,echo '  CC      $@')
-	@$(CC) $(CFLAGS) $(LIBDRM) -o $@ $(IGT_C) $(IGT_ON) -ldrm
+	@$(CC) $(CFLAGS) $(LIBDRM) -o $@ $(filter %.c,$^) $(IGT_ON) -ldrm
 
 # Of a kernel that the generator does not know there is no list, and "p2pbuf topo" says so.
 $(ALLOWLIST): cli/allowlist.py $(addprefix $(P2PBUF_LINUX)/,Makefile \
@@ -192,7 +194,6 @@ check-matrix:
 
 check-drm:
 	@drm/check
-	@drm/check --kernel debug
 
 bench:
 	@bench/bench
