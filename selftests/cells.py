@@ -42,15 +42,19 @@ BENCH_ONLY = ["test_bench"]
 GPU_ONLY = ["test_drm"]
 ELSEWHERE = (BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY + FAILURES_ONLY + BENCH_ONLY
              + GPU_ONLY)
-# What a topology or an IOMMU can make a difference to.
-ROUTE_TESTS = ["test_route", "test_topo", "test_map", "test_layout", "test_dma",
-               "test_audit", "test_flush", "test_access"]
+# What a topology can make a difference to: which route it is, and where DMA by it ends.
+TOPOLOGY_TESTS = ["test_route", "test_topo", "test_dma", "test_audit", "test_access"]
+# ... or an IOMMU.
+ROUTE_TESTS = TOPOLOGY_TESTS + ["test_map", "test_layout", "test_flush"]
 
 # ... and the size of the BAR, or an IOMMU that translates nothing.
 BAR_TESTS = ROUTE_TESTS + ["test_export", "test_import", "test_mmap"]
 
 # A route, an IOMMU, and neither are enough for the command, and for files.
 FEW_CELLS = ["test_cli", "test_debugfs", "test_faulting", "test_holders"]
+
+# Fences, and files and nodes without DMA: the same whatever the route.
+ANY_ROUTE = ["test_debugfs", "test_export", "test_sync", "test_trace"]
 
 # What a second importer is for.
 TWO_IMPORTERS = ["test_sync"]
@@ -112,7 +116,7 @@ CELLS = {
     "switch/off/64G": Cell(["--bar-size", "64G"], BAR_TESTS),
     "switch/off/unplug": Cell(NATIVE_HOTPLUG, UNPLUG_ONLY),
     "switch/off/swiotlb": Cell(FORCE_BOUNCE, BOUNCE_ONLY),
-    "host-bridge/off": Cell(HOST_BRIDGE + RESETTABLE, but=FEW_CELLS),
+    "host-bridge/off": Cell(HOST_BRIDGE + RESETTABLE, but=FEW_CELLS + ANY_ROUTE),
     "host-bridge/off/swiotlb": Cell(HOST_BRIDGE + FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH, BAR_TESTS),
     "host-bridge/intel": Cell(HOST_BRIDGE + INTEL + RESETTABLE),
@@ -135,26 +139,22 @@ CELLS = {
     "host-bridge/amd": Cell(HOST_BRIDGE + ["--iommu", "amd"], ROUTE_TESTS),
     "host-bridge/virtio": Cell(HOST_BRIDGE + ["--iommu", "virtio"],
                                ROUTE_TESTS),
-    "two-switches/off": Cell(["--topology", "two-switches"], ROUTE_TESTS),
+    "two-switches/off": Cell(["--topology", "two-switches"], TOPOLOGY_TESTS),
     "two-host-bridges/intel": Cell(
-        ["--topology", "two-host-bridges"] + INTEL, ROUTE_TESTS),
-    "acs-redirect/off": Cell(ACS_REDIRECT, ROUTE_TESTS),
-    "acs-redirect/intel": Cell(ACS_REDIRECT + INTEL, ROUTE_TESTS),
+        ["--topology", "two-host-bridges"] + INTEL, TOPOLOGY_TESTS),
+    "acs-redirect/off": Cell(ACS_REDIRECT, TOPOLOGY_TESTS),
+    "acs-redirect/intel": Cell(ACS_REDIRECT + INTEL, TOPOLOGY_TESTS),
     "acs-redirect-off/passthrough": Cell(
-        ["--topology", "acs-redirect-off"] + PASSTHROUGH, ROUTE_TESTS),
+        ["--topology", "acs-redirect-off"] + PASSTHROUGH, TOPOLOGY_TESTS),
     "acs-unreachable/intel": Cell(
-        ["--topology", "acs-unreachable"] + INTEL, ROUTE_TESTS),
-    "foreign/switch/off": Cell(DRM, ["test_ram"]),
+        ["--topology", "acs-unreachable"] + INTEL, TOPOLOGY_TESTS),
     "foreign/switch/off/6G": Cell(DRM + BEYOND_4G, ["test_ram"]),
     "foreign/switch/off/swiotlb": Cell(DRM + FORCE_BOUNCE, ["test_ram"]),
     "foreign/switch/passthrough": Cell(PASSTHROUGH + VFIO + DRM, FOREIGN),
-    "foreign/host-bridge/off": Cell(HOST_BRIDGE + DRM, ["test_ram"]),
     "foreign/host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH + VFIO
                                             + DRM, FOREIGN),
-    "foreign/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + VFIO + DRM,
-                                      FOREIGN),
-    "foreign/host-bridge/intel/6G": Cell(HOST_BRIDGE + INTEL + DRM + BEYOND_4G,
-                                         ["test_ram"]),
+    "foreign/host-bridge/intel/6G": Cell(HOST_BRIDGE + INTEL + VFIO + DRM
+                                         + BEYOND_4G, FOREIGN),
     "foreign/host-bridge/intel/swiotlb": Cell(HOST_BRIDGE + INTEL + DRM
                                               + FORCE_BOUNCE, ["test_ram"]),
     "foreign/host-bridge/virtio": Cell(HOST_BRIDGE + ["--iommu", "virtio"]
@@ -175,8 +175,7 @@ CELLS = {
 @dataclass(frozen=True)
 class Integrity:
     """A program that looks for what checkers find, as shell code: how it is run by
-    make check-debug, and by make check-debug-long if that is another way.  Two
-    cells run each."""
+    make check-debug, and by make check-debug-long if that is another way."""
     short: str
     long: str = ""
 
@@ -193,6 +192,10 @@ INTEGRITY = {
     "p2pbuf-fuzz": Integrity(
         tap.by_status("p2pbuf-fuzz --calls 25000"),
         tap.by_status("p2pbuf-fuzz --calls 500000")),
+    # What a route or an IOMMU can make a difference to.
+    "failnth-maps": Integrity(
+        "test_failnth -f space -v map_phys -v map_sgt -v unmap_phys -v unmap_sgt "
+        "-v query -v audit -v memory_off -v transfer", "test_failnth"),
 }
 
 DEBUG = ["--kernel", "debug"]
@@ -201,7 +204,10 @@ SMP = DEBUG + ["--smp", "2"]
 SMP_TESTS = ["test_faulting", "test_holders"]
 # What the command asks the kernel for, the others do.
 COMMAND = ["test_cli", "test_topo"]
-RACES = [*SMP_TESTS, *INTEGRITY]
+RACES = [*SMP_TESTS, "kunit", "p2pbuf-stress", "p2pbuf-fuzz"]
+FAILED_MAPS = ["failnth-maps"]
+# Flushes are the same number on any kernel.
+COUNTS = ["test_flush"]
 # What the driver of an IOMMU can make a difference to.
 IOMMU_TESTS = ["test_map", "test_layout", "test_dma", "test_access"]
 VGEM = ["--module", "vgem"]
@@ -211,11 +217,11 @@ DEBUG_CELLS = {
     "switch/off": Cell(DEBUG + TESTDEV, but=SMP_TESTS + COMMAND),
     "switch/off/reset": Cell(DEBUG + RESETTABLE_IN_SWITCH, RESET_TESTS),
     "host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + RESETTABLE,
-                              but=SMP_TESTS + COMMAND),
+                              but=SMP_TESTS + COMMAND + ANY_ROUTE + COUNTS),
     # dma-debug, which sees this route alone, complains of a page that is mapped
     # eight times: a BAR that need not be repeated to exceed 4 GiB.
     "host-bridge/off/8G": Cell(DEBUG + HOST_BRIDGE + ["--bar-size", "8G"],
-                               ROUTE_TESTS + FAILURES_ONLY, but=COMMAND),
+                               ROUTE_TESTS + FAILED_MAPS, but=COMMAND),
     "host-bridge/amd": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "amd"],
                             IOMMU_TESTS),
     "host-bridge/virtio": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "virtio"],
@@ -236,7 +242,7 @@ DEBUG_CELLS = {
     "gpu/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + GPU, GPU_ONLY),
     "failures/switch/off": Cell(DEBUG, FAILURES_ONLY),
     "failures/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL,
-                                       FAILURES_ONLY),
+                                       FAILED_MAPS),
     "races/switch/off": Cell(SMP, RACES),
     "races/host-bridge/intel": Cell(SMP + HOST_BRIDGE + INTEL, RACES),
 }
