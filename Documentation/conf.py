@@ -24,6 +24,9 @@ html_copy_source = False
 smartquotes = False
 highlight_language = "none"
 
+# Sparse's, in prototypes.
+c_id_attributes = ["__user"]
+
 # What kernel-doc refers to and is not ours is described elsewhere.
 nitpick_ignore_regex = [(r"c:.*", r"(?!(p2pbuf|P2PBUF|edu)).*")]
 

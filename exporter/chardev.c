@@ -62,9 +62,7 @@ static long ioctl_region_info(struct p2pbuf_exporter *exp, void __user *arg,
 	struct p2pbuf_region_info info;
 	int ret;
 
-	if (size < sizeof(info))
-		return -EINVAL;
-	ret = copy_struct_from_user(&info, sizeof(info), arg, size);
+	ret = p2pbuf_copy_args(&info, sizeof(info), sizeof(info), arg, size);
 	if (ret)
 		return ret;
 
@@ -97,9 +95,7 @@ static long ioctl_export(struct p2pbuf_exporter *exp, void __user *arg, size_t s
 	struct dma_buf *dmabuf;
 	int ret;
 
-	if (size < sizeof(args))
-		return -EINVAL;
-	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
 	if (ret)
 		return ret;
 	if (args.flags || (args.open_flags & ~(O_ACCMODE | O_CLOEXEC)) ||
@@ -129,9 +125,7 @@ static long ioctl_reset(struct p2pbuf_exporter *exp, void __user *arg, size_t si
 	struct p2pbuf_reset args;
 	int ret;
 
-	if (size < sizeof(args))
-		return -EINVAL;
-	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
 	if (ret)
 		return ret;
 	if (args.flags || args.reserved)
@@ -144,9 +138,7 @@ static long ioctl_memory(struct p2pbuf_exporter *exp, void __user *arg, size_t s
 	struct p2pbuf_memory args;
 	int ret;
 
-	if (size < sizeof(args))
-		return -EINVAL;
-	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
 	if (ret)
 		return ret;
 	if (args.flags || args.on > 1)
@@ -159,9 +151,7 @@ static long ioctl_route(struct p2pbuf_exporter *exp, void __user *arg, size_t si
 	struct p2pbuf_route_info info;
 	int ret;
 
-	if (size < sizeof(info))
-		return -EINVAL;
-	ret = copy_struct_from_user(&info, sizeof(info), arg, size);
+	ret = p2pbuf_copy_args(&info, sizeof(info), sizeof(info), arg, size);
 	if (ret)
 		return ret;
 	if (info.route || info.reason || info.common || info.redirect || info.host ||

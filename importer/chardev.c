@@ -103,9 +103,7 @@ static long ioctl_import(struct importer_file *ifile, void __user *arg, size_t s
 	struct p2pbuf_import args;
 	int ret;
 
-	if (size < sizeof(args))
-		return -EINVAL;
-	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
 	if (ret)
 		return ret;
 	if (args.handle)
@@ -140,9 +138,7 @@ static int copy_handle(struct p2pbuf_handle *args, void __user *arg, size_t size
 {
 	int ret;
 
-	if (size < sizeof(*args))
-		return -EINVAL;
-	ret = copy_struct_from_user(args, sizeof(*args), arg, size);
+	ret = p2pbuf_copy_args(args, sizeof(*args), sizeof(*args), arg, size);
 	if (ret)
 		return ret;
 	return args->flags ? -EINVAL : 0;
@@ -191,10 +187,9 @@ static long ioctl_query(struct importer_file *ifile, void __user *arg, size_t si
 	struct p2pbuf_query args;
 	int ret;
 
-	/* What was published first ended here. */
-	if (size < offsetofend(struct p2pbuf_query, capacity))
-		return -EINVAL;
-	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	/* What was published first ended with the capacity. */
+	ret = p2pbuf_copy_args(&args, sizeof(args), offsetofend(struct p2pbuf_query, capacity),
+			       arg, size);
 	if (ret)
 		return ret;
 	if (args.reserved)
@@ -228,9 +223,7 @@ static long ioctl_copy(struct importer_file *ifile, void __user *arg, size_t siz
 	struct p2pbuf_copy args;
 	int ret, err;
 
-	if (size < sizeof(args))
-		return -EINVAL;
-	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
 	if (ret)
 		return ret;
 	if (args.flags & ~(P2PBUF_COPY_TO_BUFFER | P2PBUF_COPY_NO_READBACK))
@@ -290,9 +283,7 @@ static long ioctl_transfer(struct importer_file *ifile, void __user *arg, size_t
 	struct p2pbuf_job *job;
 	int ret;
 
-	if (size < sizeof(args))
-		return -EINVAL;
-	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
 	if (ret)
 		return ret;
 	if ((args.flags & ~P2PBUF_COPY_NO_READBACK) || args.fence_fd)
@@ -321,9 +312,7 @@ static long ioctl_audit(struct importer_file *ifile, void __user *arg, size_t si
 	struct p2pbuf_audit args;
 	int ret;
 
-	if (size < sizeof(args))
-		return -EINVAL;
-	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
 	if (ret)
 		return ret;
 	if (!may_see_addresses())
@@ -354,9 +343,7 @@ static long ioctl_verdict(struct importer_file *ifile, void __user *arg, size_t 
 	struct p2pbuf_verdict args;
 	int ret;
 
-	if (size < sizeof(args))
-		return -EINVAL;
-	ret = copy_struct_from_user(&args, sizeof(args), arg, size);
+	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
 	if (ret)
 		return ret;
 	if (!may_see_addresses())

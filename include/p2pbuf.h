@@ -286,5 +286,7 @@ void p2pbuf_verdict_lengths(struct p2pbuf_verdict *verdict, u64 size);
 
 int p2pbuf_node_register(struct miscdevice *misc, struct device *dev, const char *kind,
 			 const struct file_operations *fops);
+int p2pbuf_copy_args(void *args, size_t known, size_t first, const void __user *user,
+		     size_t size);
 
 #endif /* _P2PBUF_H */
