@@ -194,6 +194,7 @@ check-matrix:
 
 check-drm:
 	@drm/check
+	@drm/igt-suite
 
 bench:
 	@bench/bench
