@@ -242,7 +242,7 @@ DEBUG_CELLS = {
     "gpu/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + GPU, GPU_ONLY),
     "failures/switch/off": Cell(DEBUG, FAILURES_ONLY),
     "failures/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL,
-                                       FAILED_MAPS),
+                                       FAILURES_ONLY),
     "races/switch/off": Cell(SMP, RACES),
     "races/host-bridge/intel": Cell(SMP + HOST_BRIDGE + INTEL, RACES),
 }
