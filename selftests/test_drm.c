@@ -18,6 +18,7 @@
 
 #include <kselftest_harness.h>
 
+#include "failnth.h"
 #include "foreign.h"
 
 /* A kernel of one's own is tested where nobody may have installed DRM's headers. */
@@ -28,6 +29,7 @@
 #define NR_PAGES	4
 #define SIZE		(NR_PAGES * PAGE)
 #define TO_BUFFER	DRM_P2PBUF_COPY_TO_BUFFER
+#define LARGE		(16 * 1024 * 1024UL)
 /* Where DRM puts the first object that can be mapped (DRM_FILE_PAGE_OFFSET_START). */
 #define FIRST_OFFSET	0x100000000ULL
 
@@ -252,11 +254,16 @@ static bool is_held_back(int fence)
 	return !fence_status(fence);
 }
 
-static bool reads(FIXTURE_DATA(drm) *self, unsigned int seed)
+static bool reads_by(FIXTURE_DATA(drm) *self, int render, unsigned int seed)
 {
 	memset(self->data, 0, SIZE);
-	return !copy_out(self->render, self->handle, 0, self->data, SIZE) &&
+	return !copy_out(render, self->handle, 0, self->data, SIZE) &&
 	       is_pattern(self->data, SIZE, seed, 0);
+}
+
+static bool reads(FIXTURE_DATA(drm) *self, unsigned int seed)
+{
+	return reads_by(self, self->render, seed);
 }
 
 TEST_F(drm, import)
@@ -583,6 +590,100 @@ TEST_F_TIMEOUT(drm, too_many, GUEST_TIMEOUT)
 	EXPECT_TRUE(buffer_has(self->fd, i));
 	EXPECT_EQ(0, fill(self, i + 1, syncobj));
 	EXPECT_EQ(1, outcome(self->render, syncobj));
+}
+
+/* Calls to fail; the first copy by a file maps, too. */
+static int call_import(FIXTURE_DATA(drm) *self, int render)
+{
+	return import(render, self->fd, &self->handle);
+}
+
+static int call_write(FIXTURE_DATA(drm) *self, int render)
+{
+	return copy_in(render, self->handle, 0, self->data, SIZE, 0);
+}
+
+static int call_read(FIXTURE_DATA(drm) *self, int render)
+{
+	return copy_out(render, self->handle, 0, self->data, SIZE);
+}
+
+typedef int (*drm_call)(FIXTURE_DATA(drm) *self, int render);
+
+/* Large, so that its mapping needs page tables that no other has left. */
+static int export_large(int exporter)
+{
+	const struct p2pbuf_range ranges[] = {
+		{ 5 * PAGE, PAGE }, { LARGE, LARGE - PAGE }, { 3 * PAGE, PAGE },
+	};
+
+	return export_ranges(exporter, TEST_BAR, ranges, ARRAY_SIZE(ranges),
+			     O_RDWR | O_CLOEXEC);
+}
+
+/*
+ * Fails a call once, with a buffer and a file of its own, repeats it, and moves data. What
+ * else it made ends with the file: an import whose handle could not be told keeps it, as
+ * with any driver of DRM's. NULL, or what is wrong.
+ */
+static const char *fail_once(FIXTURE_DATA(drm) *self, struct fail_nth *fail,
+			     unsigned int nth, drm_call call, bool *untouched)
+{
+	int render = open_render(self->bdf), ret;
+	const char *wrong = NULL;
+
+	self->fd = export_large(self->exporter);
+	if (self->fd < 0 || render < 0 || (call != call_import && call_import(self, render)))
+		return "no scene";
+	pattern_fill(self->data, SIZE, nth, 0);
+	if (fail_nth_arm(fail, nth))
+		return "fail-nth cannot be set";
+	ret = call(self, render);
+	*untouched = !fail_nth_disarm(fail);
+
+	if (ret && (*untouched || (ret != -ENOMEM && ret != -EFAULT)))
+		wrong = strerror(-ret);
+	else if (ret && call(self, render))
+		wrong = "repeated with an error";
+	pattern_fill(self->data, SIZE, nth, 0);
+	if (!wrong && (call_write(self, render) || !reads_by(self, render, nth)))
+		wrong = "no data moved";
+	close(self->fd);
+	self->fd = -1;
+	close(render);
+	if (!wrong && count_maps(self->exporter, self->bdf) != -1)
+		wrong = "still attached";
+	return wrong;
+}
+
+/* Each allocation, and each access to user memory, fails once. */
+TEST_F_TIMEOUT(drm, failures, GUEST_TIMEOUT)
+{
+	static const drm_call calls[] = { call_import, call_write, call_read };
+	struct fail_nth fail;
+	const char *wrong;
+	bool untouched;
+	unsigned int i, nth;
+
+	if (!injectors_present())
+		SKIP(return, "the kernel cannot inject failures");
+	ASSERT_EQ(0, prepare_injectors());
+	ASSERT_EQ(0, fail_nth_open(&fail));
+	ASSERT_EQ(0, release(self->render, self->handle));
+	close(self->fd);
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		untouched = false;
+		for (nth = 1; !untouched; nth++) {
+			wrong = fail_once(self, &fail, nth, calls[i], &untouched);
+			ASSERT_EQ(NULL, wrong) {
+				TH_LOG("call %u, failure %u: %s", i, nth, wrong);
+			}
+		}
+		TH_LOG("call %u: %u failures", i, nth - 2);
+		EXPECT_LT(2, nth);
+	}
+	fail_nth_close(&fail);
 }
 
 TEST_F(drm, refusals)
