@@ -22,7 +22,7 @@
  * @len: bytes wanted
  * @addr: where to put the DMA address
  *
- * Within one segment, too.
+ * Within one segment, and as edu_chunk() has it within one page of DMA address space.
  *
  * Context: as of p2pbuf_attachment_find().
  * Return: bytes, not more than EDU_CHUNK; 0 if the mapping is too short.
