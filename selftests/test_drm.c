@@ -684,6 +684,12 @@ TEST_F_TIMEOUT(drm, failures, GUEST_TIMEOUT)
 		EXPECT_LT(2, nth);
 	}
 	fail_nth_close(&fail);
+
+	/* None of those that failed is still counted. */
+	self->fd = export_large(self->exporter);
+	ASSERT_EQ(0, call_import(self, self->render));
+	for (i = 0; i < DRM_P2PBUF_COPIES; i++)
+		EXPECT_EQ(0, call_write(self, self->render));
 }
 
 TEST_F(drm, refusals)
