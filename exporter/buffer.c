@@ -8,7 +8,7 @@
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/slab.h>
-#include <linux/wait_bit.h>
+#include <linux/wait.h>
 
 #include <p2pbuf_trace.h>
 
@@ -20,7 +20,9 @@ static void buffer_free(struct kref *kref)
 
 	if (buf->inode)
 		iput(buf->inode);
+	p2pbuf_buffer_forget_fences(buf);
 	dma_resv_fini(&buf->resv);
+	mutex_destroy(&buf->lock);
 	p2pbuf_ranges_free(buf->ranges);
 	p2pbuf_exporter_put(buf->exp);
 	kfree(buf);
@@ -73,7 +75,8 @@ static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 	if (!peer)
 		return -ENOMEM;
 	/* The core calls attach without the lock (drivers/dma-buf/dma-buf.c). */
-	dma_resv_lock(&buf->resv, NULL);
+	if (dma_resv_lock_interruptible(&buf->resv, NULL))
+		return -EINTR;
 	ret = check_attach(buf, attach);
 	buf->counts[ret ? P2PBUF_COUNT_REFUSED_ATTACHES : P2PBUF_COUNT_ATTACHES]++;
 	dma_resv_unlock(&buf->resv);
@@ -97,7 +100,7 @@ static void count_peer(struct dma_buf_attachment *attach, int change)
 		peer->nr_maps += change;
 }
 
-static int get_memory(struct p2pbuf_buffer *buf, enum dma_data_direction dir)
+static int get_access(struct p2pbuf_buffer *buf, enum dma_data_direction dir)
 {
 	int ret;
 
@@ -106,7 +109,7 @@ static int get_memory(struct p2pbuf_buffer *buf, enum dma_data_direction dir)
 		return ret;
 	if (dir != DMA_TO_DEVICE && !buf->writable)
 		return -EACCES;
-	return p2pbuf_buffer_power_get(buf);
+	return p2pbuf_access_get(buf);
 }
 
 static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction dir)
@@ -114,7 +117,7 @@ static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction 
 	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
 	int ret;
 
-	ret = get_memory(buf, dir);
+	ret = get_access(buf, dir);
 	if (ret) {
 		buf->counts[P2PBUF_COUNT_FAILED_MAPS]++;
 		return ret;
@@ -131,9 +134,9 @@ static void map_end(struct dma_buf_attachment *attach)
 
 	dma_resv_assert_held(&buf->resv);
 	count_peer(attach, -1);
-	p2pbuf_buffer_power_put(buf);
+	p2pbuf_access_put(buf);
 	if (atomic_dec_and_test(&buf->nr_maps))
-		wake_up_var(&buf->nr_maps);
+		wake_up(&buf->unmapped);
 }
 
 static struct sg_table *buffer_map_sgt(struct dma_buf_attachment *attach,
@@ -253,6 +256,8 @@ static struct p2pbuf_buffer *buffer_create(struct p2pbuf_exporter *exp,
 	kref_get(&exp->kref);
 	buf->exp = exp;
 	dma_resv_init(&buf->resv);
+	mutex_init(&buf->lock);
+	init_waitqueue_head(&buf->unmapped);
 	buf->ranges = ranges;
 	ranges->counts = buf->counts;
 	buf->bar = args->region_index;
@@ -288,6 +293,20 @@ static struct dma_buf *buffer_to_dmabuf(struct p2pbuf_buffer *buf,
 	buf->exp->counts[P2PBUF_COUNT_EXPORTS]++;
 	trace_p2pbuf_export(buf->exp->dev, buf->inode->i_ino, buf->ranges);
 	return dmabuf;
+}
+
+/**
+ * p2pbuf_buffer_of - the buffer behind a DMABUF
+ * @exp: the exporter
+ * @dmabuf: any DMABUF, which the caller holds
+ *
+ * Return: the buffer, or NULL if it is not @exp's.
+ */
+struct p2pbuf_buffer *p2pbuf_buffer_of(struct p2pbuf_exporter *exp, struct dma_buf *dmabuf)
+{
+	struct p2pbuf_buffer *buf = dmabuf->priv;
+
+	return dmabuf->ops == &buffer_ops && buf->exp == exp ? buf : NULL;
 }
 
 /**

@@ -9,6 +9,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/wait.h>
 
 #include <p2pbuf.h>
 
@@ -98,6 +99,8 @@ struct p2pbuf_exporter {
  * @kref: held by the DMABUF, and by whoever waits for the buffer in revoke
  * @exp: the exporter; a reference is held
  * @node: in @exp->buffers; protected by @exp->lock
+ * @pending: in the list of the event that waits for the buffer; of that event, and the
+ *	device lock makes it the only one
  * @resv: the DMABUF's reservation object. It is here so that its lock can be taken
  *	when the DMABUF may be on its way out.
  * @dmabuf: NULL once the DMABUF is being released; protected by @resv. The buffer
@@ -106,33 +109,48 @@ struct p2pbuf_exporter {
  *	it before the DMABUF's release (fs/dcache.c, __dentry_kill())
  * @ranges: what is exported; the provider in it is valid while not @revoked or
  *	@nr_maps is not zero
- * @revoked: no new mapping, CPU or device; protected by @resv
+ * @lock: protects @nr_users and @removed; taken after @resv and mmap_lock, before i_mmap.
+ *	Nothing is waited for under it, so whoever makes a CPU mapping, touches or copies it
+ *	waits for nobody who maps.
+ * @revoked: no new mapping, CPU or device; written under @resv and @lock, read under either
+ * @withdrawn: @revoked by P2PBUF_IOCTL_REVOKE, for good; protected by @resv
  * @nr_users: importers' mappings and VMAs. While there are any, and the driver is bound,
- *	the function is kept from runtime suspend. Protected by @resv.
+ *	the function is kept from runtime suspend.
  * @removed: the driver is unbinding: @nr_users does not count any more
+ * @fences: of @resv when access went, each with a reference; NULL if there were none, and
+ *	an error pointer if there was no memory. Written under @resv when @revoked is, and
+ *	constant until it is cleared, which none but an event does.
+ * @nr_fences: number of elements in @fences
  * @counts: by enum p2pbuf_count; protected by @resv
  * @bar: number of the BAR
  * @write_combining: how the CPU sees it
- * @writable: device writes are allowed
+ * @writable: writes are allowed, of the CPU and of devices
  * @nr_maps: mappings of importers, of both interconnects. Incremented under @resv,
- *	so not once @revoked is set. Waited for with wait_var_event().
+ *	so not once @revoked is set.
+ * @unmapped: woken when @nr_maps becomes zero
  */
 struct p2pbuf_buffer {
 	struct kref kref;
 	struct p2pbuf_exporter *exp;
 	struct list_head node;
+	struct list_head pending;
 	struct dma_resv resv;
 	struct dma_buf *dmabuf;
 	struct inode *inode;
 	struct p2pbuf_ranges *ranges;
+	struct mutex lock; /* see above */
 	bool revoked;
+	bool withdrawn;
 	bool removed;
 	unsigned int nr_users;
+	struct dma_fence **fences;
+	unsigned int nr_fences;
 	u64 counts[P2PBUF_NR_COUNTS];
 	u32 bar;
 	bool write_combining;
 	bool writable;
 	atomic_t nr_maps;
+	wait_queue_head_t unmapped;
 };
 
 /**
@@ -164,9 +182,12 @@ extern struct p2pbuf_phys_ops p2pbuf_exporter_phys_ops;
 struct dma_buf *p2pbuf_buffer_export(struct p2pbuf_exporter *exp,
 				     const struct p2pbuf_export *args,
 				     const struct p2pbuf_range *user);
+struct p2pbuf_buffer *p2pbuf_buffer_of(struct p2pbuf_exporter *exp, struct dma_buf *dmabuf);
 void p2pbuf_buffer_put(struct p2pbuf_buffer *buf);
 
 /* revoke.c */
+int p2pbuf_buffer_revoke(struct p2pbuf_buffer *buf);
+void p2pbuf_buffer_forget_fences(struct p2pbuf_buffer *buf);
 void p2pbuf_exporter_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
 void p2pbuf_exporter_restore(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
 
@@ -179,10 +200,12 @@ void p2pbuf_exporter_debugfs_remove(struct p2pbuf_exporter *exp);
 void p2pbuf_exporters_debugfs_init(void);
 void p2pbuf_exporters_debugfs_exit(void);
 
-/* power.c */
-int p2pbuf_buffer_power_get(struct p2pbuf_buffer *buf);
-void p2pbuf_buffer_power_put(struct p2pbuf_buffer *buf);
-void p2pbuf_buffer_power_end(struct p2pbuf_buffer *buf);
+/* access.c */
+int p2pbuf_access_get(struct p2pbuf_buffer *buf);
+void p2pbuf_access_get_more(struct p2pbuf_buffer *buf);
+void p2pbuf_access_put(struct p2pbuf_buffer *buf);
+void p2pbuf_access_revoke(struct p2pbuf_buffer *buf, bool removed);
+void p2pbuf_access_restore(struct p2pbuf_buffer *buf);
 
 /* events.c */
 extern const struct pci_error_handlers p2pbuf_exporter_err_handler;
@@ -192,6 +215,5 @@ int p2pbuf_exporter_set_memory(struct p2pbuf_exporter *exp, bool on);
 
 /* mmap.c */
 int p2pbuf_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
-void p2pbuf_buffer_zap(struct p2pbuf_buffer *buf);
 
 #endif /* _P2PBUF_EXPORTER_H */

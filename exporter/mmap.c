@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CPU mappings of a DMABUF: the same ranges in the same order.
+ * CPU mappings of a DMABUF: the same ranges in the same order, a page per fault.
  *
- * Pages are inserted one fault at a time under the reservation lock, and revoking
- * takes that lock too: after the zap no page can come back.
- * Lock order: mmap_lock, reservation lock, i_mmap (drivers/dma-buf/dma-resv.c).
+ * None of this takes the reservation lock, which others hold for as long as a map takes:
+ * a fault in kernel mode cannot be killed. Lock order: mmap_lock, the buffer's lock, i_mmap.
+ *
+ * VM_MIXEDMAP, not VM_PFNMAP: the page frame numbers of the latter are what VFIO's type 1
+ * maps for a device and keeps, without a notifier (drivers/vfio/vfio_iommu_type1.c,
+ * vaddr_get_pfns()). VM_IO keeps get_user_pages() away (mm/gup.c, check_vma_flags()).
  */
+#include <linux/cleanup.h>
 #include <linux/mm.h>
 
 #include "exporter.h"
@@ -15,36 +19,24 @@ static vm_fault_t buffer_fault(struct vm_fault *vmf)
 	struct vm_area_struct *vma = vmf->vma;
 	struct p2pbuf_buffer *buf = vma->vm_private_data;
 	u64 offset = (u64)vmf->pgoff << PAGE_SHIFT;
-	vm_fault_t ret = VM_FAULT_SIGBUS;
 	u64 run;
 
-	if (dma_resv_lock_interruptible(&buf->resv, NULL))
-		return VM_FAULT_NOPAGE;
-	if (!buf->revoked && offset < buf->ranges->size)
-		ret = vmf_insert_pfn(vma, vmf->address,
-				     PHYS_PFN(p2pbuf_ranges_find(buf->ranges,
-								 offset, &run)));
-	dma_resv_unlock(&buf->resv);
-	return ret;
+	guard(mutex)(&buf->lock);
+	if (buf->revoked || offset >= buf->ranges->size)
+		return VM_FAULT_SIGBUS;
+	return vmf_insert_mixed(vma, vmf->address,
+				PHYS_PFN(p2pbuf_ranges_find(buf->ranges, offset, &run)));
 }
 
 /* Another VMA of the same DMABUF is there, so this does not fail. */
 static void buffer_vm_open(struct vm_area_struct *vma)
 {
-	struct p2pbuf_buffer *buf = vma->vm_private_data;
-
-	dma_resv_lock(&buf->resv, NULL);
-	buf->nr_users++;
-	dma_resv_unlock(&buf->resv);
+	p2pbuf_access_get_more(vma->vm_private_data);
 }
 
 static void buffer_vm_close(struct vm_area_struct *vma)
 {
-	struct p2pbuf_buffer *buf = vma->vm_private_data;
-
-	dma_resv_lock(&buf->resv, NULL);
-	p2pbuf_buffer_power_put(buf);
-	dma_resv_unlock(&buf->resv);
+	p2pbuf_access_put(vma->vm_private_data);
 }
 
 static const struct vm_operations_struct buffer_vm_ops = {
@@ -56,10 +48,11 @@ static const struct vm_operations_struct buffer_vm_ops = {
 /**
  * p2pbuf_buffer_mmap - dma_buf_ops.mmap
  * @dmabuf: the DMABUF; the core checked offset and length against its size
- * @vma: to be set up
+ * @vma: to be set up; of the DMABUF's file, or of another driver's that calls
+ *	dma_buf_mmap(), whose open mode says nothing of the DMABUF's
  *
- * Return: 0, -EINVAL (a private mapping would copy MMIO), -ENODEV (revoked), or an error of
- * the function's resume.
+ * Return: 0, -EINVAL (a private mapping would copy MMIO), -EACCES (writable, and the DMABUF
+ * is O_RDONLY), -ENODEV (revoked), or an error of the function's resume.
  */
 int p2pbuf_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
@@ -69,14 +62,16 @@ int p2pbuf_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	/* Not VM_SHARED: do_mmap() clears that if the file is read-only. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
+	if (!buf->writable && (vma->vm_flags & VM_WRITE))
+		return -EACCES;
 
-	dma_resv_lock(&buf->resv, NULL);
-	ret = buf->revoked ? -ENODEV : p2pbuf_buffer_power_get(buf);
-	dma_resv_unlock(&buf->resv);
+	ret = p2pbuf_access_get(buf);
 	if (ret)
 		return ret;
 
-	vm_flags_set(vma, VM_IO | VM_PFNMAP | VM_DONTEXPAND | VM_DONTDUMP);
+	if (!buf->writable)
+		vm_flags_clear(vma, VM_MAYWRITE);
+	vm_flags_set(vma, VM_IO | VM_MIXEDMAP | VM_DONTEXPAND | VM_DONTDUMP);
 	if (buf->write_combining)
 		vma->vm_page_prot = pgprot_writecombine(vma->vm_page_prot);
 	else
@@ -85,16 +80,4 @@ int p2pbuf_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	vma->vm_private_data = buf;
 	vma->vm_ops = &buffer_vm_ops;
 	return 0;
-}
-
-/**
- * p2pbuf_buffer_zap - take all CPU mappings away
- * @buf: a revoked buffer
- *
- * Context: the reservation lock is held, so that no fault brings a page back.
- */
-void p2pbuf_buffer_zap(struct p2pbuf_buffer *buf)
-{
-	dma_resv_assert_held(&buf->resv);
-	unmap_mapping_range(buf->inode->i_mapping, 0, 0, 1);
 }
