@@ -3,6 +3,7 @@
  * The node /dev/p2pbuf/exporter/<domain:bus:dev.fn> and its ioctls.
  */
 #include <linux/cleanup.h>
+#include <linux/dma-buf.h>
 #include <linux/err.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
@@ -146,6 +147,28 @@ static long ioctl_memory(struct p2pbuf_exporter *exp, void __user *arg, size_t s
 	return p2pbuf_exporter_set_memory(exp, args.on);
 }
 
+static long ioctl_revoke(struct p2pbuf_exporter *exp, void __user *arg, size_t size)
+{
+	struct p2pbuf_buffer *buf;
+	struct p2pbuf_revoke args;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
+	if (ret)
+		return ret;
+	if (args.flags)
+		return -EINVAL;
+
+	dmabuf = dma_buf_get(args.fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+	buf = p2pbuf_buffer_of(exp, dmabuf);
+	ret = buf ? p2pbuf_buffer_revoke(buf) : -EXDEV;
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
 static long ioctl_route(struct p2pbuf_exporter *exp, void __user *arg, size_t size)
 {
 	struct p2pbuf_route_info info;
@@ -182,6 +205,8 @@ static long exporter_ioctl(struct file *file, unsigned int cmd, unsigned long ar
 		return ioctl_memory(exp, uarg, size);
 	case P2PBUF_IOCTL_ROUTE & ~IOCSIZE_MASK:
 		return ioctl_route(exp, uarg, size);
+	case P2PBUF_IOCTL_REVOKE & ~IOCSIZE_MASK:
+		return ioctl_revoke(exp, uarg, size);
 	default:
 		return -ENOTTY;
 	}

@@ -58,7 +58,7 @@ static void show_buffer(struct p2pbuf_buffer *buf, struct seq_file *m)
 		   (u64)buf->inode->i_ino, buf->bar, buf->ranges->size,
 		   buf->ranges->nr_exported, buf->ranges->nr,
 		   buf->writable ? "read-write" : "read", atomic_read(&buf->nr_maps),
-		   buf->revoked ? "revoked" : "usable");
+		   buf->withdrawn ? "revoked" : buf->revoked ? "lost" : "accessible");
 	show_attachments(buf, m);
 	dma_resv_unlock(&buf->resv);
 }

@@ -283,6 +283,31 @@ struct p2pbuf_route_info {
 #define P2PBUF_IOCTL_ROUTE \
 	_IOWR(P2PBUF_IOCTL_BASE, 0x04, struct p2pbuf_route_info)
 
+/**
+ * struct p2pbuf_revoke - argument of P2PBUF_IOCTL_REVOKE
+ * @fd: DMABUF of this node
+ * @flags: zero
+ */
+struct p2pbuf_revoke {
+	__s32 fd;
+	__u32 flags;
+};
+
+/**
+ * P2PBUF_IOCTL_REVOKE - take access to one DMABUF away, for good
+ *
+ * As the events that P2PBUF_IOCTL_EXPORT describes do, but from this DMABUF alone, at any
+ * time, and it never comes back. Returns when access is gone: the fences that were there
+ * have signalled and importers have unmapped. Repeating it is no error, and waits likewise.
+ * It works on after the driver was unbound, as long as the node is open.
+ *
+ * Errors: EBADF (@fd is not open), EINVAL (@flags is not zero, or @fd is not a DMABUF), EXDEV
+ * (@fd is a DMABUF of another exporter or function), EINTR (a signal arrived while waiting;
+ * access is lost to all that is new, and may not be gone yet).
+ */
+#define P2PBUF_IOCTL_REVOKE \
+	_IOW(P2PBUF_IOCTL_BASE, 0x05, struct p2pbuf_revoke)
+
 /*
  * Importer
  */
