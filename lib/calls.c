@@ -50,6 +50,14 @@ int set_memory(int exporter, bool on)
 	return call(exporter, P2PBUF_IOCTL_MEMORY, &args);
 }
 
+/* -EINTR leaves access lost to all that is new. */
+int revoke_buffer(int exporter, int fd)
+{
+	struct p2pbuf_revoke args = { .fd = fd };
+
+	return call(exporter, P2PBUF_IOCTL_REVOKE, &args);
+}
+
 /* @args->handle is filled in. */
 int import_by(int importer, struct p2pbuf_import *args)
 {

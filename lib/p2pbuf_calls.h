@@ -19,6 +19,7 @@ int export_ranges(int exporter, unsigned int bar, const struct p2pbuf_range *ran
 		  unsigned int nr, unsigned int open_flags);
 int reset_exporter(int exporter);
 int set_memory(int exporter, bool on);
+int revoke_buffer(int exporter, int fd);
 int import_by(int importer, struct p2pbuf_import *args);
 int map_handle(int importer, uint32_t handle);
 int unmap_handle(int importer, uint32_t handle);
