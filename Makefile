@@ -98,11 +98,24 @@ modules:
 
 # The harness compares what it is given, signed or not.
 CFLAGS := -O2 -g -Wall -Wextra -Wno-sign-compare -Werror -Iuapi -Ilib -Iselftests/lib
-CALLS := $(wildcard lib/*.c)
-LIB := $(CALLS) $(wildcard selftests/lib/*.c)
+CALLS_C := $(wildcard lib/*.c)
+CALLS := $(CALLS_C:%.c=build/objects/%.o)
+LIB_C := $(CALLS_C) $(wildcard selftests/lib/*.c)
+LIB := build/objects/lib.a
 HEADERS := $(wildcard lib/*.h selftests/lib/*.h selftests/*.h uapi/*/*.h)
 
 all: modules programs
+
+# What the programs share is compiled once.
+build/objects/%.o: %.c $(HEADERS)
+	@mkdir -p $(@D)
+	@$(if $(SILENT),:,echo '  CC      $@')
+	@$(CC) $(CFLAGS) -c -o $@ $<
+
+$(LIB): $(LIB_C:%.c=build/objects/%.o)
+	@$(if $(SILENT),:,echo '  AR      $@')
+	@rm -f $@
+	@$(AR) rcs $@ $^
 
 # Where libdrm's headers are. Without them, or with a C library's headers that do not have
 # the kernel's for DRM (Debian 12), its programs are left out of "programs".
@@ -112,7 +125,7 @@ LIBDRM := $(if $(wildcard /usr/include/drm/vgem_drm.h),$(addprefix -I,$(firstwor
 programs: $(TESTS) $(BENCH) $(COMMAND) $(if $(LIBDRM),$(DRM) $(IGT) $(PROTOCOL)) \
 	$(if $(P2PBUF_LINUX),$(ALLOWLIST))
 
-$(TESTS): CFLAGS += $(if $(KSELFTEST),-I$(KSELFTEST),\
+$(TESTS): private CFLAGS += $(if $(KSELFTEST),-I$(KSELFTEST),\
 	$(error no kselftest_harness.h: set KSELFTEST to its directory))
 
 BENCH_C := $(wildcard bench/guest/*.c)
@@ -124,7 +137,7 @@ $(BENCH): $(BENCH_C) $(wildcard bench/guest/*.h bench/kmod/*_ioctl.h) $(LIB) $(H
 
 COMMAND_C := $(wildcard cli/*.c)
 
-$(COMMAND): CFLAGS += -DVERSION='"$(shell cat VERSION)"' \
+$(COMMAND): private CFLAGS += -DVERSION='"$(shell cat VERSION)"' \
 	-DALLOWLIST='"$(datadir)/p2pbuf/$(notdir $(ALLOWLIST))"'
 $(COMMAND): $(COMMAND_C) $(wildcard cli/*.h) $(CALLS) $(HEADERS) VERSION
 	@mkdir -p $(@D)
