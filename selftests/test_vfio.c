@@ -501,4 +501,49 @@ TEST_F(bar, movable)
 	check_data(_metadata, self, &one, 1);
 }
 
+/*
+ * Another function's container, with the DMABUF's CPU mapping as its memory: VFIO would keep
+ * the addresses for that function's DMA past a revoke.
+ */
+TEST(mapping_is_not_taken)
+{
+	struct vfio_iommu_type1_dma_map dma = {
+		.argsz = sizeof(dma),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.iova = 1UL << 30,
+		.size = LINEAR,
+	};
+	int exporter, fd, ret;
+	struct vfio vfio;
+	void *map;
+
+	if (!has_iommu_group(importer_bdf()))
+		SKIP(return, "vfio-pci needs an IOMMU group");
+	ASSERT_EQ(0, bind_both());
+	exporter = open_exporter();
+	ASSERT_GE(exporter, 0);
+	fd = export_simple(exporter, 0, LINEAR);
+	map = mmap(NULL, LINEAR, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, map);
+	memset(map, 0x31, LINEAR);
+
+	unbind_driver(importer_bdf());
+	ASSERT_EQ(0, bind_driver(importer_bdf(), "vfio-pci"));
+	ret = vfio_open(&vfio, importer_bdf());
+	if (!ret) {
+		dma.vaddr = (uintptr_t)map;
+		EXPECT_EQ(-1, ioctl(vfio.container, VFIO_IOMMU_MAP_DMA, &dma));
+		EXPECT_EQ(EFAULT, errno);
+		vfio_close(&vfio);
+	}
+	munmap(map, LINEAR);
+	close(fd);
+	close(exporter);
+	unbind_driver(importer_bdf());
+	EXPECT_EQ(0, bind_both());
+	if (ret == -EPERM)
+		SKIP(return, "the exporter is in the same IOMMU group");
+	EXPECT_EQ(0, ret);
+}
+
 TEST_HARNESS_MAIN

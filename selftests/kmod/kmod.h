@@ -4,6 +4,7 @@
 
 #include <linux/atomic.h>
 #include <linux/cleanup.h>
+#include <linux/completion.h>
 #include <linux/dma-buf.h>
 #include <linux/pci.h>
 
@@ -42,6 +43,11 @@ struct engine {
  * @fence: that has not signalled, or NULL
  * @claimed: function of the BAR that is claimed until close, or NULL
  * @claimed_bar: that BAR
+ * @locked: DMABUF whose reservation lock @locker holds; a reference is held
+ * @locker: the thread that holds it, or NULL
+ * @is_locked: it does
+ * @unlock: it is to let go
+ * @to_mmap: DMABUF that mmap() of this file maps, or NULL
  *
  * The test makes one call at a time.
  */
@@ -55,6 +61,11 @@ struct holder {
 	struct dma_fence *fence;
 	struct pci_dev *claimed;
 	unsigned int claimed_bar;
+	struct dma_buf *locked;
+	struct task_struct *locker;
+	struct completion is_locked;
+	struct completion unlock;
+	struct dma_buf *to_mmap;
 };
 
 /* target.c */
@@ -96,6 +107,10 @@ int test_hold(struct holder *holder, struct p2pbuf_test_hold *args);
 int test_drop(struct holder *holder);
 int test_claim(struct holder *holder, struct p2pbuf_test_claim *args);
 void test_unclaim(struct holder *holder);
+int test_lock(struct holder *holder, const s32 *fd);
+int test_unlock(struct holder *holder);
+int test_mmap_choose(struct holder *holder, const s32 *fd);
+int test_mmap(struct file *file, struct vm_area_struct *vma);
 int test_fence(struct holder *holder, s32 *fd);
 int test_signal(struct holder *holder);
 int test_move(const struct p2pbuf_test_move *args);

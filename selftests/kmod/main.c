@@ -62,6 +62,12 @@ static int dispatch(struct holder *holder, unsigned int cmd, void *args)
 		return 0;
 	case P2PBUF_TEST_CLAIM:
 		return test_claim(holder, args);
+	case P2PBUF_TEST_LOCK:
+		return test_lock(holder, args);
+	case P2PBUF_TEST_UNLOCK:
+		return test_unlock(holder);
+	case P2PBUF_TEST_MMAP:
+		return test_mmap_choose(holder, args);
 	default:
 		return -ENOTTY;
 	}
@@ -98,6 +104,9 @@ static int test_close(struct inode *inode, struct file *file)
 	test_strategy_unmap(holder);
 	engine_release(&holder->engine);
 	test_unclaim(holder);
+	test_unlock(holder);
+	if (holder->to_mmap)
+		dma_buf_put(holder->to_mmap);
 	kfree(holder);
 	return 0;
 }
@@ -108,6 +117,7 @@ static const struct file_operations test_fops = {
 	.release = test_close,
 	.unlocked_ioctl = test_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = test_mmap,
 };
 
 static struct miscdevice test_misc = {

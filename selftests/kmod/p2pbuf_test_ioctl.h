@@ -308,4 +308,15 @@ struct p2pbuf_test_claim {
 #define P2PBUF_TEST_CLAIM \
 	_IOW(P2PBUF_TEST_BASE, 37, struct p2pbuf_test_claim)
 
+/* Hold a DMABUF's reservation lock until P2PBUF_TEST_UNLOCK or close; one at a time. */
+#define P2PBUF_TEST_LOCK \
+	_IOW(P2PBUF_TEST_BASE, 48, __s32)
+
+#define P2PBUF_TEST_UNLOCK \
+	_IO(P2PBUF_TEST_BASE, 49)
+
+/* From now on mmap() of this file is dma_buf_mmap() of a DMABUF. */
+#define P2PBUF_TEST_MMAP \
+	_IOW(P2PBUF_TEST_BASE, 50, __s32)
+
 #endif /* _P2PBUF_TEST_IOCTL_H */
