@@ -20,7 +20,7 @@ bool parse_number(const char *text, const char **end, uint64_t *value);
 bool parse_size(const char *text, uint64_t *size);
 bool parse_range(const char *text, struct p2pbuf_range *range);
 const char *size_text(uint64_t size);
-const char *function_text(uint32_t bdf);
+const char *function_text(uint64_t bdf);
 
 /* sysfs.c: 0 or -errno */
 int sysfs_read(char *text, size_t size, const char *format, ...)

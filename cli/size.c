@@ -76,11 +76,12 @@ const char *size_text(uint64_t size)
 }
 
 /* Of struct p2pbuf_place; good until the next call. */
-const char *function_text(uint32_t bdf)
+const char *function_text(uint64_t bdf)
 {
 	static char text[BDF_ROOM];
 
-	snprintf(text, sizeof(text), "%04x:%02x:%02x.%x", bdf >> 16, bdf >> 8 & 0xff,
-		 bdf >> 3 & 0x1f, bdf & 7);
+	snprintf(text, sizeof(text), "%04x:%02x:%02x.%x", (unsigned int)(bdf >> 16),
+		 (unsigned int)bdf >> 8 & 0xff, (unsigned int)bdf >> 3 & 0x1f,
+		 (unsigned int)bdf & 7);
 	return text;
 }

@@ -102,7 +102,7 @@ static void set_bar(const struct p2pbuf_auditor *auditor, struct p2pbuf_place *p
 {
 	struct pci_dev *owner = auditor->owner;
 
-	place->bdf = pci_domain_nr(owner->bus) << 16 | pci_dev_id(owner);
+	place->bdf = p2pbuf_function_number(owner);
 	place->bar = bar;
 	place->offset = offset;
 }

@@ -65,12 +65,10 @@ static enum attach attach_of(const struct card *card)
 static bool has_route(const struct context *ctx)
 {
 	struct p2pbuf_route_info info;
-	uint32_t bdf;
 
 	if (strcmp(ctx->card->bus, "pci"))
 		return false;
-	bdf = bdf_number(ctx->card->device);
-	return !ask_route(ctx->ends.exporter, bdf, &info) &&
+	return !ask_route(ctx->ends.exporter, bdf_number(ctx->card->device), &info) &&
 	       info.route != P2PBUF_ROUTE_UNKNOWN;
 }
 

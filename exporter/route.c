@@ -5,11 +5,6 @@
 
 #include "exporter.h"
 
-static u64 function_number(struct pci_dev *pdev)
-{
-	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
-}
-
 static u64 bus_number(struct pci_bus *bus)
 {
 	return (u64)pci_domain_nr(bus) << 16 | PCI_DEVID(bus->number, 0);
@@ -29,10 +24,10 @@ static void fill_info(struct p2pbuf_route_info *info, const struct p2pbuf_path *
 	if (!path->common)
 		info->reason = P2PBUF_ROUTE_REASON_NO_COMMON;
 	else
-		info->common = function_number(path->common);
+		info->common = p2pbuf_function_number(path->common);
 	if (path->redirect) {
 		info->reason = P2PBUF_ROUTE_REASON_REDIRECT;
-		info->redirect = function_number(path->redirect);
+		info->redirect = p2pbuf_function_number(path->redirect);
 	}
 }
 

@@ -10,6 +10,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
 #include <linux/list.h>
+#include <linux/pci.h>
 #include <linux/pci-p2pdma.h>
 #include <linux/types.h>
 
@@ -21,9 +22,14 @@ struct iommu_domain;
 struct miscdevice;
 struct p2pbuf_layout;
 struct p2pbuf_layouts;
-struct pci_dev;
 struct scatterlist;
 struct sg_table;
+
+/* As the UAPI names a function. */
+static inline u64 p2pbuf_function_number(struct pci_dev *pdev)
+{
+	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
+}
 
 /* For one directory of each driver that uses the core; see debugfs_create_dir(). */
 extern struct dentry *p2pbuf_debugfs_root;

@@ -35,12 +35,12 @@ const char *verdict_name(unsigned int kind)
 	return kind < sizeof(names) / sizeof(*names) ? names[kind] : "?";
 }
 
-/* A function's address as struct p2pbuf_place has it. */
-uint32_t bdf_number(const char *bdf)
+/* A function's address as the UAPI has it. */
+uint64_t bdf_number(const char *bdf)
 {
 	unsigned int domain, bus, dev, fn;
 
 	if (sscanf(bdf, "%x:%x:%x.%x", &domain, &bus, &dev, &fn) != 4)
 		return -1;
-	return domain << 16 | bus << 8 | dev << 3 | fn;
+	return (uint64_t)domain << 16 | bus << 8 | dev << 3 | fn;
 }

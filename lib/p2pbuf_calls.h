@@ -40,6 +40,6 @@ int verdict_of(int importer, uint32_t handle, struct p2pbuf_verdict *verdict);
 /* names.c */
 const char *route_name(unsigned int route);
 const char *verdict_name(unsigned int kind);
-uint32_t bdf_number(const char *bdf);
+uint64_t bdf_number(const char *bdf);
 
 #endif /* _P2PBUF_CALLS_H */

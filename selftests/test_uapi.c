@@ -122,17 +122,18 @@ ASSERT_MEMBER(p2pbuf_transfer, length, 24);
 ASSERT_MEMBER(p2pbuf_transfer, flags, 32);
 ASSERT_MEMBER(p2pbuf_transfer, fence_fd, 36);
 
-ASSERT_STRUCT(p2pbuf_place, 56, 8);
+ASSERT_STRUCT(p2pbuf_place, 64, 8);
 ASSERT_MEMBER(p2pbuf_place, addr, 0);
 ASSERT_MEMBER(p2pbuf_place, length, 8);
 ASSERT_MEMBER(p2pbuf_place, phys, 16);
 ASSERT_MEMBER(p2pbuf_place, offset, 24);
-ASSERT_MEMBER(p2pbuf_place, segment, 32);
-ASSERT_MEMBER(p2pbuf_place, kind, 36);
-ASSERT_MEMBER(p2pbuf_place, flags, 40);
-ASSERT_MEMBER(p2pbuf_place, via, 44);
-ASSERT_MEMBER(p2pbuf_place, bdf, 48);
-ASSERT_MEMBER(p2pbuf_place, bar, 52);
+ASSERT_MEMBER(p2pbuf_place, bdf, 32);
+ASSERT_MEMBER(p2pbuf_place, segment, 40);
+ASSERT_MEMBER(p2pbuf_place, kind, 44);
+ASSERT_MEMBER(p2pbuf_place, flags, 48);
+ASSERT_MEMBER(p2pbuf_place, via, 52);
+ASSERT_MEMBER(p2pbuf_place, bar, 56);
+ASSERT_MEMBER(p2pbuf_place, reserved, 60);
 
 ASSERT_STRUCT(p2pbuf_audit, 32, 8);
 ASSERT_MEMBER(p2pbuf_audit, handle, 0);
@@ -142,7 +143,7 @@ ASSERT_MEMBER(p2pbuf_audit, places, 16);
 ASSERT_MEMBER(p2pbuf_audit, capacity, 24);
 ASSERT_MEMBER(p2pbuf_audit, reserved, 28);
 
-ASSERT_STRUCT(p2pbuf_verdict, 120, 8);
+ASSERT_STRUCT(p2pbuf_verdict, 128, 8);
 ASSERT_MEMBER(p2pbuf_verdict, handle, 0);
 ASSERT_MEMBER(p2pbuf_verdict, flags, 4);
 ASSERT_MEMBER(p2pbuf_verdict, kind, 8);
@@ -156,20 +157,30 @@ ASSERT_MEMBER(p2pbuf_verdict, offset, 56);
 ASSERT_MEMBER(p2pbuf_verdict, place, 64);
 
 /* The numbers, which are published too */
-static_assert(P2PBUF_IOCTL_REGION_INFO == 0xc018b200, "REGION_INFO");
-static_assert(P2PBUF_IOCTL_EXPORT == 0x4018b201, "EXPORT");
-static_assert(P2PBUF_IOCTL_RESET == 0x4008b202, "RESET");
-static_assert(P2PBUF_IOCTL_MEMORY == 0x4008b203, "MEMORY");
-static_assert(P2PBUF_IOCTL_ROUTE == 0xc030b204, "ROUTE");
-static_assert(P2PBUF_IOCTL_IMPORT == 0xc018b240, "IMPORT");
-static_assert(P2PBUF_IOCTL_MAP == 0x4008b241, "MAP");
-static_assert(P2PBUF_IOCTL_UNMAP == 0x4008b242, "UNMAP");
-static_assert(P2PBUF_IOCTL_RELEASE == 0x4008b243, "RELEASE");
-static_assert(P2PBUF_IOCTL_QUERY == 0xc040b244, "QUERY");
-static_assert(P2PBUF_IOCTL_COPY == 0xc030b245, "COPY");
-static_assert(P2PBUF_IOCTL_TRANSFER == 0xc028b246, "TRANSFER");
-static_assert(P2PBUF_IOCTL_AUDIT == 0xc020b247, "AUDIT");
-static_assert(P2PBUF_IOCTL_VERDICT == 0xc078b248, "VERDICT");
+static_assert(P2PBUF_IOCTL_REGION_INFO == 0xc018bb00, "REGION_INFO");
+static_assert(P2PBUF_IOCTL_EXPORT == 0x4018bb01, "EXPORT");
+static_assert(P2PBUF_IOCTL_RESET == 0x4008bb02, "RESET");
+static_assert(P2PBUF_IOCTL_MEMORY == 0x4008bb03, "MEMORY");
+static_assert(P2PBUF_IOCTL_ROUTE == 0xc030bb04, "ROUTE");
+static_assert(P2PBUF_IOCTL_IMPORT == 0xc018bb40, "IMPORT");
+static_assert(P2PBUF_IOCTL_MAP == 0x4008bb41, "MAP");
+static_assert(P2PBUF_IOCTL_UNMAP == 0x4008bb42, "UNMAP");
+static_assert(P2PBUF_IOCTL_RELEASE == 0x4008bb43, "RELEASE");
+static_assert(P2PBUF_IOCTL_QUERY == 0xc040bb44, "QUERY");
+static_assert(P2PBUF_IOCTL_COPY == 0xc030bb45, "COPY");
+static_assert(P2PBUF_IOCTL_TRANSFER == 0xc028bb46, "TRANSFER");
+static_assert(P2PBUF_IOCTL_AUDIT == 0xc020bb47, "AUDIT");
+static_assert(P2PBUF_IOCTL_VERDICT == 0xc080bb48, "VERDICT");
+
+/* VMD's domains begin at 0x10000. */
+TEST(function_number)
+{
+	struct p2pbuf_route_info info = { .client = bdf_number("10000:e1:1f.7") };
+	struct p2pbuf_place place = { .bdf = bdf_number("10000:e1:1f.7") };
+
+	EXPECT_EQ(0x10000e1ffULL, info.client);
+	EXPECT_EQ(0x10000e1ffULL, place.bdf);
+}
 
 /* The largest struct that an ioctl number can tell, in whole words */
 #define LONGEST		(_IOC_SIZEMASK & ~7U)

@@ -11,8 +11,8 @@
 #include <linux/types.h>
 
 #define P2PBUF_BENCH_NODE	"/dev/p2pbuf/bench"
-#define P2PBUF_BENCH_BASE	0xb4
-#define P2PBUF_BENCH_NAME	16
+#define P2PBUF_BENCH_BASE	0xbd
+#define P2PBUF_BENCH_NAME	24
 
 /**
  * enum p2pbuf_bench_strategy - what maps the ranges

@@ -13,10 +13,10 @@
 #include <linux/types.h>
 
 #define P2PBUF_TEST_NODE	"/dev/p2pbuf/test"
-#define P2PBUF_TEST_BASE	0xb3
+#define P2PBUF_TEST_BASE	0xbc
 
 /* Room for the address of a PCI function, with its NUL. */
-#define P2PBUF_TEST_NAME	16
+#define P2PBUF_TEST_NAME	24
 
 enum p2pbuf_test_kind {
 	P2PBUF_TEST_STATIC,

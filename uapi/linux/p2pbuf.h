@@ -18,6 +18,8 @@
  *   zero. A struct shorter than the first published version fails with EINVAL.
  * - Members named reserved must be zero, else EINVAL.
  * - Unknown bits in a flags member fail with EINVAL.
+ * - A PCI function is named by a number: domain << 16 | bus << 8 | devfn, a bus likewise with
+ *   devfn 0. It has 64 bits, as domains have up to 32: those of VMD begin at 0x10000.
  * - Errors common to all: EFAULT (the struct is not readable or writable),
  *   ENODEV (the function was removed or its driver unbound), ENOTTY (no such
  *   ioctl on this node), ENOMEM.
@@ -30,7 +32,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-#define P2PBUF_IOCTL_BASE	0xb2
+#define P2PBUF_IOCTL_BASE	0xbb
 
 /*
  * Exporter
@@ -244,7 +246,7 @@ enum p2pbuf_route_reason {
 
 /**
  * struct p2pbuf_route_info - argument of P2PBUF_IOCTL_ROUTE
- * @client: in: the function that would do the DMA
+ * @client: in: the number of the function that would do the DMA
  * @route: out: enum p2pbuf_route; P2PBUF_ROUTE_UNKNOWN if there is none; in: zero
  * @reason: out: enum p2pbuf_route_reason; in: zero
  * @common: out: the lowest bridge above both functions, 0 with
@@ -255,8 +257,6 @@ enum p2pbuf_route_reason {
  *	pci<domain>:<bus>; in: zero
  * @flags: zero
  * @reserved: zero
- *
- * Functions are named by PCI domain << 16 | bus << 8 | devfn, a bus likewise with devfn 0.
  */
 struct p2pbuf_route_info {
 	__aligned_u64 client;
@@ -667,24 +667,26 @@ enum p2pbuf_place_flags {
  * @length: of the piece
  * @phys: physical address that @addr leads to; 0 if unmapped
  * @offset: of the piece in the BAR, if it lies in one
+ * @bdf: the number of the function whose BAR it is
  * @segment: the DMA segment it belongs to
  * @kind: enum p2pbuf_place_kind
  * @flags: enum p2pbuf_place_flags
  * @via: enum p2pbuf_route: the way that DMA to @addr takes to the memory
- * @bdf: the function whose BAR it is: PCI domain << 16 | bus << 8 | devfn
  * @bar: number of the BAR
+ * @reserved: zero
  */
 struct p2pbuf_place {
 	__aligned_u64 addr;
 	__aligned_u64 length;
 	__aligned_u64 phys;
 	__aligned_u64 offset;
+	__aligned_u64 bdf;
 	__u32 segment;
 	__u32 kind;
 	__u32 flags;
 	__u32 via;
-	__u32 bdf;
 	__u32 bar;
+	__u32 reserved;
 };
 
 /**
