@@ -111,6 +111,8 @@ int test_lock(struct holder *holder, const s32 *fd);
 int test_unlock(struct holder *holder);
 int test_mmap_choose(struct holder *holder, const s32 *fd);
 int test_mmap(struct file *file, struct vm_area_struct *vma);
+int test_silence(struct holder *holder, struct p2pbuf_test_silence *args);
+void test_speak(struct holder *holder);
 int test_fence(struct holder *holder, s32 *fd);
 int test_signal(struct holder *holder);
 int test_move(const struct p2pbuf_test_move *args);

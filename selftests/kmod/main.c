@@ -68,6 +68,8 @@ static int dispatch(struct holder *holder, unsigned int cmd, void *args)
 		return test_unlock(holder);
 	case P2PBUF_TEST_MMAP:
 		return test_mmap_choose(holder, args);
+	case P2PBUF_TEST_SILENCE:
+		return test_silence(holder, args);
 	default:
 		return -ENOTTY;
 	}
@@ -107,6 +109,7 @@ static int test_close(struct inode *inode, struct file *file)
 	test_unlock(holder);
 	if (holder->to_mmap)
 		dma_buf_put(holder->to_mmap);
+	test_speak(holder);
 	kfree(holder);
 	return 0;
 }

@@ -319,4 +319,27 @@ struct p2pbuf_test_claim {
 #define P2PBUF_TEST_MMAP \
 	_IOW(P2PBUF_TEST_BASE, 50, __s32)
 
+enum p2pbuf_test_when {
+	P2PBUF_TEST_SPEAKS,		/* ends what the same file began */
+	P2PBUF_TEST_SILENT,		/* from now on */
+	P2PBUF_TEST_SILENT_FROM_RESET,	/* from its next FLR or bus reset on */
+};
+
+/*
+ * Make a function or port silent: reads of its configuration space are all ones, writes are
+ * lost. One in the system, until it is ended or the file is closed.
+ */
+struct p2pbuf_test_silence {
+	char client[P2PBUF_TEST_NAME];
+	__u32 when;		/* enum p2pbuf_test_when */
+	__u32 after;		/* reads that it answers before */
+	__u32 nr_reads;		/* reads after which it answers again, 0: it does not;
+				 * SPEAKS: out: how many were all ones
+				 */
+	__u32 pad;
+};
+
+#define P2PBUF_TEST_SILENCE \
+	_IOWR(P2PBUF_TEST_BASE, 38, struct p2pbuf_test_silence)
+
 #endif /* _P2PBUF_TEST_IOCTL_H */

@@ -20,6 +20,19 @@ static int parent_of(const char *bdf, char parent[PATH_MAX])
 	return realpath(path, parent) ? 0 : -errno;
 }
 
+/* The port right above a function, or -ENOENT. */
+int port_above(const char *bdf, char *port, size_t size)
+{
+	char parent[PATH_MAX];
+	int ret;
+
+	ret = parent_of(bdf, parent);
+	if (ret)
+		return ret;
+	snprintf(port, size, "%s", strrchr(parent, '/') + 1);
+	return strncmp(port, "pci", 3) ? 0 : -ENOENT;
+}
+
 /* The port right above both functions, or -ENOENT. */
 int common_port(char *port, size_t size)
 {

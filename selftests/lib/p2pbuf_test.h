@@ -75,7 +75,14 @@ int remove_and_rescan(int exporter);
 
 /* acs.c: the port above both functions, and whether it redirects */
 int common_port(char *port, size_t size);
+int port_above(const char *bdf, char *port, size_t size);
 int set_redirect(const char *port, bool on);
+
+/* silence.c: a function that does not answer */
+int begin_silence(int test, const char *bdf, unsigned int when, unsigned int after,
+		  unsigned int nr_reads);
+int end_silence(int test, const char *bdf);
+int set_secondary_bus(const char *port, unsigned int bus);
 
 /* calls.c: what the tests ask for most */
 int export_pages(int exporter, const unsigned int *pages, unsigned int nr);
