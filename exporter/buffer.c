@@ -233,7 +233,7 @@ static struct p2pbuf_ranges *create_ranges(struct p2pbuf_exporter *exp,
 				      pci_resource_len(exp->pdev, bar), user, nr);
 	if (IS_ERR(ranges))
 		return ranges;
-	ret = p2pbuf_msix_check(exp->pdev, bar, user, nr);
+	ret = p2pbuf_msix_check(exp, bar, user, nr);
 	if (ret) {
 		p2pbuf_ranges_free(ranges);
 		return ERR_PTR(ret);

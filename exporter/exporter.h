@@ -30,6 +30,18 @@ struct p2pbuf_region {
 };
 
 /**
+ * struct p2pbuf_window - pages of a BAR
+ * @bar: its number
+ * @start: offset of the first page
+ * @end: offset behind the last one; 0: there are none
+ */
+struct p2pbuf_window {
+	u32 bar;
+	u64 start;
+	u64 end;
+};
+
+/**
  * enum p2pbuf_loss - why the memory cannot be accessed
  * @P2PBUF_LOSS_REMOVED: the driver is unbinding, for good
  * @P2PBUF_LOSS_RESET: the function is being reset
@@ -78,6 +90,7 @@ enum p2pbuf_count {
  * @buffers: all buffers whose DMABUF exists
  * @counts: by enum p2pbuf_count, without those of @buffers
  * @regions: by BAR number
+ * @msix: of the MSI-X table and of its pending bits; constant after probe
  * @misc: the node
  * @debugfs: directory
  */
@@ -90,6 +103,7 @@ struct p2pbuf_exporter {
 	struct list_head buffers;
 	u64 counts[P2PBUF_NR_COUNTS];
 	struct p2pbuf_region regions[PCI_STD_NUM_BARS];
+	struct p2pbuf_window msix[2];
 	struct miscdevice misc;
 	struct dentry *debugfs;
 };
@@ -168,7 +182,8 @@ void p2pbuf_exporter_put(struct p2pbuf_exporter *exp);
 int p2pbuf_regions_init(struct p2pbuf_exporter *exp);
 
 /* msix.c */
-int p2pbuf_msix_check(struct pci_dev *pdev, unsigned int bar,
+int p2pbuf_msix_init(struct p2pbuf_exporter *exp);
+int p2pbuf_msix_check(const struct p2pbuf_exporter *exp, unsigned int bar,
 		      const struct p2pbuf_range *ranges, unsigned int nr);
 
 /* route.c */

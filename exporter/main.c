@@ -28,6 +28,17 @@ void p2pbuf_exporter_put(struct p2pbuf_exporter *exp)
 	kref_put(&exp->kref, exporter_release);
 }
 
+/* Not the vendor, which is all ones in a virtual function; and no command is. */
+static int check_answers(struct pci_dev *pdev)
+{
+	u16 command;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	if (!PCI_POSSIBLE_ERROR(command))
+		return 0;
+	return dev_err_probe(&pdev->dev, -EIO, "does not answer: configuration space reads all ones\n");
+}
+
 static int setup(struct p2pbuf_exporter *exp)
 {
 	struct pci_dev *pdev = exp->pdev;
@@ -36,7 +47,13 @@ static int setup(struct p2pbuf_exporter *exp)
 	ret = pcim_enable_device(pdev);
 	if (ret)
 		return ret;
+	ret = check_answers(pdev);
+	if (ret)
+		return ret;
 	ret = p2pbuf_regions_init(exp);
+	if (ret)
+		return ret;
+	ret = p2pbuf_msix_init(exp);
 	if (ret)
 		return ret;
 	ret = pcim_p2pdma_init(pdev);
