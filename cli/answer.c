@@ -27,8 +27,8 @@ static void take_port(struct pair *pair, const struct functions *functions,
 {
 	if (info->reason != P2PBUF_ROUTE_REASON_REDIRECT) {
 		pair->nr_ports = 0;
-	} else if (!pair->nr_ports || pair->ports[0]->id != info->redirect) {
-		pair->ports[0] = function_find(functions, info->redirect);
+	} else if (!pair->nr_ports || pair->ports[0]->id != info->port) {
+		pair->ports[0] = function_find(functions, info->port);
 		pair->nr_ports = pair->ports[0] ? 1 : 0;
 	}
 }
@@ -36,6 +36,11 @@ static void take_port(struct pair *pair, const struct functions *functions,
 /* Likewise which of two host bridges it is. */
 static void take_grounds(struct pair *pair, const struct p2pbuf_route_info *info)
 {
+	if (info->reason == P2PBUF_ROUTE_REASON_SILENT) {
+		snprintf(pair->grounds, sizeof(pair->grounds), "%s does not answer",
+			 function_text(info->port));
+		return;
+	}
 	if (pair->route == info->route)
 		return;
 	pair->grounds[0] = '\0';
@@ -57,7 +62,8 @@ bool pair_answer(struct pair *pair, const struct functions *functions)
 	pair->common = NULL;
 	if (info.reason != P2PBUF_ROUTE_REASON_NO_COMMON)
 		pair->common = function_find(functions, info.common);
-	pair->route = (enum topo_route)info.route;
+	pair->route = info.reason == P2PBUF_ROUTE_REASON_SILENT ? TOPO_UNKNOWN :
+								  (enum topo_route)info.route;
 	pair->answered = true;
 	return true;
 }

@@ -21,6 +21,8 @@ const char *topo_route_name(enum topo_route route)
 /* By the words of enum p2pbuf_route_reason; NULL if unknown. */
 static const char *reason(const struct pair *pair)
 {
+	if (pair->answered && pair->route == TOPO_UNKNOWN)
+		return "silent";
 	if (pair->nr_ports)
 		return "redirect";
 	if (!pair->common)
@@ -110,6 +112,8 @@ static struct json_object *changes(const struct pair *pair)
 						      "no iommu=pt: iova");
 		break;
 	case TOPO_UNKNOWN:
+		if (pair->answered)
+			break;
 		if (pair->common && !pair->nr_ports)
 			add(list, "CAP_SYS_ADMIN, to read the controls");
 		add(list, "the exporter bound to p2pbuf_exporter: its driver knows");

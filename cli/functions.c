@@ -167,8 +167,8 @@ static void read_acs(struct function *function, struct pci_dev *dev)
 	if (!can_read(dev, CONFIG_SIZE) || pci_read_word(dev, PCI_VENDOR_ID) == 0xffff) {
 		function->acs = ACS_UNREADABLE;
 	} else if (cap) {
-		function->acs = ACS_READ;
 		function->acs_control = pci_read_word(dev, cap->addr + PCI_ACS_CTRL);
+		function->acs = function->acs_control == 0xffff ? ACS_UNREADABLE : ACS_READ;
 	}
 }
 

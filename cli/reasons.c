@@ -18,6 +18,7 @@ struct reason {
 };
 
 #define NO_ROUTE	"there is no route between the two functions"
+#define SILENT		"something between the two functions, or one of them, does not answer"
 #define TOPO		\
 	"p2pbuf topo says which port or bridge is in the way, and what would change it"
 #define REVOKED		"the exporter has taken access away"
@@ -42,12 +43,14 @@ static const struct reason reasons[] = {
 	{ CALL_EXPORT, EMSGSIZE, "these are more ranges than the exporter takes",
 	  "load p2pbuf_exporter with a larger max_ranges" },
 	{ CALL_IMPORT, EREMOTEIO, NO_ROUTE, TOPO },
+	{ CALL_IMPORT, ENOLINK, SILENT, TOPO },
 	{ CALL_IMPORT, EINVAL, "this descriptor is not a DMABUF",
 	  "ls -l /proc/PID/fd shows those that are: /dmabuf:" },
 	{ CALL_IMPORT, EOPNOTSUPP, "the exporter cannot be imported in this way",
 	  "try --interconnect auto, and --flow revocable" },
 	{ CALL_IMPORT, ENODEV, REVOKED, WAIT },
 	{ CALL_MAP, EREMOTEIO, NO_ROUTE, TOPO },
+	{ CALL_MAP, ENOLINK, SILENT, TOPO },
 	{ CALL_MAP, ENODEV, REVOKED, WAIT },
 	{ CALL_MAP, EACCES, "the DMABUF is read-only, for devices, too", "use --access read" },
 	{ CALL_MAP, ERANGE, "the importer's DMA mask does not reach the memory",

@@ -18,6 +18,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/rculist.h>
 #include <linux/slab.h>
 /* Linux 7.3's iommu-dma.h names struct scatterlist without declaring it. */
@@ -45,16 +46,42 @@ struct allowed_pair {
 static DEFINE_MUTEX(allowed_lock);
 static LIST_HEAD(allowed_pairs);
 
-/* PCI Express Base Specification 6.0, 7.7.11: ACS Control Register */
-static bool port_redirects(struct pci_dev *port)
+/*
+ * Wakes what pci_config_pm_runtime_get() would (drivers/pci/pci.c), which modules do not get, for
+ * as long as the read takes. A port's driver (drivers/pci/pcie/portdrv.c) takes no lock for it
+ * that whoever maps may hold, but a function's may, and its own is left to those who hold none.
+ */
+static u16 read_acs_awake(struct pci_dev *pdev)
+{
+	struct pci_dev *port = pci_is_bridge(pdev) ? pdev : pci_upstream_bridge(pdev);
+	u16 ctrl;
+
+	if (port)
+		pm_runtime_get_sync(&port->dev);
+	pci_read_config_word(pdev, pdev->acs_cap + PCI_ACS_CTRL, &ctrl);
+	if (port)
+		pm_runtime_put(&port->dev);
+	return ctrl;
+}
+
+/*
+ * PCI Express Base Specification 6.0, 7.7.11: ACS Control Register. Its upper bits are reserved, so
+ * all ones is no value of it but says that nobody answered, mostly as something sleeps.
+ */
+static void look_at(struct pci_dev *pdev, struct p2pbuf_path *path)
 {
 	u16 ctrl;
 
-	if (!port->acs_cap)
-		return false;
+	if (!pdev->acs_cap)
+		return;
 
-	pci_read_config_word(port, port->acs_cap + PCI_ACS_CTRL, &ctrl);
-	return ctrl & (PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC);
+	pci_read_config_word(pdev, pdev->acs_cap + PCI_ACS_CTRL, &ctrl);
+	if (PCI_POSSIBLE_ERROR(ctrl))
+		ctrl = read_acs_awake(pdev);
+	if (PCI_POSSIBLE_ERROR(ctrl))
+		path->silent = pdev;
+	else if (ctrl & (PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC))
+		path->redirect = pdev;
 }
 
 static bool is_upstream_of(struct pci_dev *bridge, struct pci_dev *pdev)
@@ -72,13 +99,11 @@ static struct pci_dev *find_common(struct pci_dev *a, struct pci_dev *b)
 	return a;
 }
 
-/* From @pdev up to, but not including, @end; NULL if nothing redirects. */
-static struct pci_dev *find_redirect(struct pci_dev *pdev, struct pci_dev *end)
+/* From @pdev up to, but not including, @end, until something redirects. */
+static void look_between(struct pci_dev *pdev, struct pci_dev *end, struct p2pbuf_path *path)
 {
-	for (; pdev != end; pdev = pci_upstream_bridge(pdev))
-		if (port_redirects(pdev))
-			return pdev;
-	return NULL;
+	for (; pdev != end && !path->redirect; pdev = pci_upstream_bridge(pdev))
+		look_at(pdev, path);
 }
 
 /*
@@ -92,11 +117,12 @@ static void walk(struct pci_dev *owner, struct pci_dev *client,
 	if (!path->common)
 		return;
 
-	path->redirect = find_redirect(owner, path->common);
-	if (!path->redirect && port_redirects(path->common))
-		path->redirect = path->common;
-	if (!path->redirect)
-		path->redirect = find_redirect(client, path->common);
+	look_between(owner, path->common, path);
+	look_between(path->common, pci_upstream_bridge(path->common), path);
+	look_between(client, path->common, path);
+	/* What redirects decides alone. */
+	if (path->redirect)
+		path->silent = NULL;
 }
 
 static bool is_known(const struct pci_host_bridge *provider,
@@ -171,6 +197,8 @@ static int find_route(struct pci_dev *owner, struct device *dev, bool ask,
 		return -EREMOTEIO;
 
 	walk(owner, to_pci_dev(dev), path);
+	if (path->silent)
+		return -ENOLINK;
 	direct = path->common && !path->redirect;
 
 	if (ask && !ask_kernel(owner, to_pci_dev(dev)))
@@ -198,9 +226,11 @@ static int find_route(struct pci_dev *owner, struct device *dev, bool ask,
  * only a write to the group's type in sysfs changes it, while no driver is bound. What vfio
  * attaches instead does not count.
  *
- * Context: any in which configuration space may be read. The caller sees to it that
- * @owner and @dev stay, which keeps the bridges above them too.
- * Return: 0, or -EREMOTEIO if there is no route.
+ * Context: may sleep; ports are woken. Who holds no lock that a driver of @owner or @dev may
+ * need to wake up, wakes both before. The caller sees to it that @owner and @dev stay, which
+ * keeps the bridges above them too.
+ * Return: 0, -EREMOTEIO (there is no route), or -ENOLINK (something on the way has ACS and
+ * does not answer, so nothing can be said).
  */
 int p2pbuf_route_between(struct pci_dev *owner, struct device *dev,
 			 struct p2pbuf_path *path)
@@ -216,7 +246,7 @@ EXPORT_SYMBOL_GPL(p2pbuf_route_between);
  * @path: as of p2pbuf_route_between()
  *
  * Context: as of p2pbuf_route_between().
- * Return: 0, or -EREMOTEIO if there is no route.
+ * Return: as of p2pbuf_route_between().
  */
 int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
 		 struct p2pbuf_path *path)
@@ -234,8 +264,8 @@ EXPORT_SYMBOL_GPL(p2pbuf_route);
  * ACS is looked at each time, the kernel's allow-list once per pair of host bridges, if it
  * holds them.
  *
- * Context: may sleep. As of p2pbuf_route_between() otherwise.
- * Return: 0, or -EREMOTEIO if there is no route.
+ * Context: as of p2pbuf_route_between().
+ * Return: as of p2pbuf_route_between().
  */
 int p2pbuf_route_to_map(struct p2pdma_provider *provider, struct device *dev,
 			struct p2pbuf_path *path)
@@ -271,8 +301,8 @@ EXPORT_SYMBOL_GPL(p2pbuf_route_name);
  * @dev: likewise
  * @path: as filled in by it
  *
- * Names the redirecting port, or the host bridge that the kernel's allow-list does
- * not hold.
+ * Names what does not answer, the redirecting port, or the host bridge that the kernel's
+ * allow-list does not hold.
  *
  * Context: any.
  */
@@ -289,7 +319,10 @@ void p2pbuf_route_explain(struct p2pdma_provider *provider, struct device *dev,
 	}
 
 	host = pci_find_host_bridge(to_pci_dev(dev)->bus);
-	if (path->redirect)
+	if (path->silent)
+		dev_info(dev, "unknown peer-to-peer route to %s: %s does not answer\n",
+			 pci_name(owner), pci_name(path->silent));
+	else if (path->redirect)
 		dev_info(dev, "no peer-to-peer route to %s: ACS of port %s redirects to host bridge %s, which is not on the kernel's allow-list\n",
 			 pci_name(owner), pci_name(path->redirect),
 			 dev_name(&host->dev));

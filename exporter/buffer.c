@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/nospec.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
 
@@ -74,7 +75,12 @@ static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 
 	if (!peer)
 		return -ENOMEM;
-	/* The core calls attach without the lock (drivers/dma-buf/dma-buf.c). */
+	/*
+	 * The core calls attach without the lock (drivers/dma-buf/dma-buf.c). What asleep does
+	 * not answer is woken before it is taken: the importer's driver may need it for that.
+	 */
+	guard(pm_runtime_active)(attach->dev);
+	guard(pm_runtime_active)(buf->exp->dev);
 	if (dma_resv_lock_interruptible(&buf->resv, NULL))
 		return -EINTR;
 	ret = check_attach(buf, attach);

@@ -177,7 +177,7 @@ static long ioctl_route(struct p2pbuf_exporter *exp, void __user *arg, size_t si
 	ret = p2pbuf_copy_args(&info, sizeof(info), sizeof(info), arg, size);
 	if (ret)
 		return ret;
-	if (info.route || info.reason || info.common || info.redirect || info.host ||
+	if (info.route || info.reason || info.common || info.port || info.host ||
 	    info.flags || info.reserved)
 		return -EINVAL;
 

@@ -2,6 +2,7 @@
 /* The way from any PCI function to the exporter's BARs, for who wants to know it beforehand. */
 #include <linux/cleanup.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 
 #include "exporter.h"
 
@@ -27,7 +28,11 @@ static void fill_info(struct p2pbuf_route_info *info, const struct p2pbuf_path *
 		info->common = p2pbuf_function_number(path->common);
 	if (path->redirect) {
 		info->reason = P2PBUF_ROUTE_REASON_REDIRECT;
-		info->redirect = p2pbuf_function_number(path->redirect);
+		info->port = p2pbuf_function_number(path->redirect);
+	}
+	if (path->silent) {
+		info->reason = P2PBUF_ROUTE_REASON_SILENT;
+		info->port = p2pbuf_function_number(path->silent);
 	}
 }
 
@@ -44,6 +49,9 @@ int p2pbuf_exporter_route(struct p2pbuf_exporter *exp, struct p2pbuf_route_info 
 	struct pci_dev *client __free(pci_dev_put) = get_function(info->client);
 	struct p2pbuf_path path;
 
+	/* Awake before the lock is taken: the client's driver may need it for that. */
+	guard(pm_runtime_active)(client ? &client->dev : exp->dev);
+	guard(pm_runtime_active)(exp->dev);
 	guard(mutex)(&exp->lock);
 	if (!exp->pdev)
 		return -ENODEV;

@@ -94,11 +94,14 @@ DEFINE_FREE(p2pbuf_ranges, struct p2pbuf_ranges *, p2pbuf_ranges_free(_T))
  * @route: the way for peer DMA, P2PBUF_ROUTE_UNKNOWN if there is none
  * @redirect: the first port on the way whose ACS controls redirect, or NULL; no
  *	reference is held: valid as long as the functions are
+ * @silent: nothing redirects, and the ACS controls of this one on the way read all ones; or
+ *	NULL; likewise
  * @common: the upstream bridge both functions share, or NULL; likewise
  */
 struct p2pbuf_path {
 	enum p2pbuf_route route;
 	struct pci_dev *redirect;
+	struct pci_dev *silent;
 	struct pci_dev *common;
 };
 

@@ -91,7 +91,7 @@ TEST_F(route, attach_same_function)
 /* What p2pbuf_route_explain() says, from the answer of the ioctl. */
 static void explain(const struct p2pbuf_route_info *info, char *text, size_t size)
 {
-	unsigned int port = info->redirect, bus = info->host >> 8;
+	unsigned int port = info->port, bus = info->host >> 8;
 	char why[64] = "no common switch, and";
 
 	if (info->reason == P2PBUF_ROUTE_REASON_REDIRECT)
@@ -99,7 +99,7 @@ static void explain(const struct p2pbuf_route_info *info, char *text, size_t siz
 			 port >> 16, port >> 8 & 0xff, port >> 3 & 0x1f, port & 7);
 	snprintf(text, size, "%s: no peer-to-peer route to %s: %s host bridge pci%04x:%02x%s",
 		 importer_bdf(), exporter_bdf(), why, bus >> 8, bus & 0xff,
-		 info->redirect ? ", which is not" : " is not");
+		 info->port ? ", which is not" : " is not");
 }
 
 TEST_F(route, refusal_names_the_bridge)
@@ -202,7 +202,7 @@ TEST_F(route, asked)
 	EXPECT_EQ(expected_reason(), info.reason);
 	EXPECT_EQ(lowest_common(), info.common);
 	EXPECT_EQ(info.reason == P2PBUF_ROUTE_REASON_REDIRECT ? info.common : 0,
-		  info.redirect);
+		  info.port);
 	EXPECT_EQ(importer_root_bus() << 8, info.host);
 	EXPECT_EQ(0, info.flags);
 	EXPECT_EQ(0, info.reserved);
@@ -229,7 +229,7 @@ TEST_F(route, asked_of_itself)
 	EXPECT_EQ(P2PBUF_ROUTE_BUS_ADDR, info.route);
 	EXPECT_EQ(P2PBUF_ROUTE_REASON_NONE, info.reason);
 	EXPECT_EQ(bdf_number(exporter_bdf()), info.common);
-	EXPECT_EQ(0, info.redirect);
+	EXPECT_EQ(0, info.port);
 }
 
 /* Attaching is refused where there is no route, and only there. */
@@ -285,7 +285,7 @@ TEST_F(route, asked_of_nobody)
 TEST_F(route, asked_with_bad_input)
 {
 	static const struct p2pbuf_route_info bad[] = {
-		{ .route = 1 }, { .reason = 1 }, { .common = 1 }, { .redirect = 1 },
+		{ .route = 1 }, { .reason = 1 }, { .common = 1 }, { .port = 1 },
 		{ .host = 1ULL << 63 }, { .flags = 1 }, { .flags = 1U << 31 },
 		{ .reserved = 1 },
 	};
@@ -356,7 +356,7 @@ TEST_F(route, acs_change_is_noticed)
 	EXPECT_EQ(route_after_change(), mapped_route(self->importer, self->fd));
 	EXPECT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
 	EXPECT_EQ(route_after_change(), info.route);
-	EXPECT_EQ(redirects ? 0 : bdf_number(port), info.redirect);
+	EXPECT_EQ(redirects ? 0 : bdf_number(port), info.port);
 	if (!ret) {
 		EXPECT_EQ(0, map_handle(self->importer, handle));
 		query_handle(self->importer, handle, &query, NULL, 0);
@@ -364,6 +364,67 @@ TEST_F(route, acs_change_is_noticed)
 	}
 	EXPECT_EQ(0, set_redirect(port, redirects));
 	EXPECT_EQ(expected_route(), mapped_route(self->importer, self->fd));
+}
+
+/* An import that was attached before, a new one, and the question. */
+static void expect_silent(struct __test_metadata *_metadata, FIXTURE_DATA(route) *self,
+			  uint32_t handle, uint64_t silent)
+{
+	struct p2pbuf_route_info info;
+	uint32_t other;
+
+	if (handle)
+		EXPECT_EQ(-ENOLINK, map_handle(self->importer, handle));
+	EXPECT_EQ(-ENOLINK, import_buffer(self->importer, self->fd, P2PBUF_INTERCONNECT_AUTO,
+					  P2PBUF_ACCESS_READ, &other));
+	ASSERT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
+	EXPECT_EQ(P2PBUF_ROUTE_UNKNOWN, info.route);
+	EXPECT_EQ(P2PBUF_ROUTE_REASON_SILENT, info.reason);
+	EXPECT_EQ(silent, info.port);
+	EXPECT_EQ(lowest_common(), info.common);
+}
+
+/* All ones would be a port that redirects, and so another route, or none. */
+TEST_F(route, silent_port_is_no_route)
+{
+	static const char mark[] = "p2pbuf selftest: silent_port_is_no_route";
+	static char log[1 << 20];
+	char port[32], text[128];
+	uint32_t handle = 0;
+
+	if (common_port(port, sizeof(port)))
+		SKIP(return, "no port is common to both functions");
+	if (expected_route() != P2PBUF_ROUTE_UNKNOWN)
+		ASSERT_EQ(0, import_buffer(self->importer, self->fd, P2PBUF_INTERCONNECT_AUTO,
+					   P2PBUF_ACCESS_READ, &handle));
+
+	ASSERT_EQ(0, write_file("/dev/kmsg", "%s", mark));
+	ASSERT_EQ(0, begin_silence(self->test, port, P2PBUF_TEST_SILENT, 0, 0));
+	expect_silent(_metadata, self, handle, bdf_number(port));
+	EXPECT_LT(0, end_silence(self->test, port));
+	snprintf(text, sizeof(text), "unknown peer-to-peer route to %s: %s does not answer",
+		 exporter_bdf(), port);
+	EXPECT_NE(NULL, strstr(log_since(log, sizeof(log), mark), text));
+
+	EXPECT_EQ(expected_route(), mapped_route(self->importer, self->fd));
+	if (handle)
+		EXPECT_EQ(0, map_handle(self->importer, handle));
+}
+
+/* What had been asleep is read again. */
+TEST_F(route, port_answers_when_woken)
+{
+	struct p2pbuf_route_info info;
+	char port[32];
+
+	if (common_port(port, sizeof(port)))
+		SKIP(return, "no port is common to both functions");
+
+	ASSERT_EQ(0, begin_silence(self->test, port, P2PBUF_TEST_SILENT, 0, 1));
+	EXPECT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
+	EXPECT_EQ(1, end_silence(self->test, port));
+	EXPECT_EQ(expected_route(), info.route);
+	EXPECT_EQ(expected_reason(), info.reason);
 }
 
 TEST_F(route, import_has_expected_route)

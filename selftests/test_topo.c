@@ -208,8 +208,8 @@ TEST_F(topo, reasons_name_what_the_driver_names)
 		EXPECT_STREQ(topo_name(info.route), text(pair, "route"));
 		if (info.reason == P2PBUF_ROUTE_REASON_REDIRECT) {
 			snprintf(name, sizeof(name), "ACS of %04llx:%02llx:%02llx.%llx",
-				 info.redirect >> 16, info.redirect >> 8 & 0xff,
-				 info.redirect >> 3 & 0x1f, info.redirect & 7);
+				 info.port >> 16, info.port >> 8 & 0xff,
+				 info.port >> 3 & 0x1f, info.port & 7);
 			EXPECT_NE(NULL, strstr(text(pair, "why"), name));
 			EXPECT_NE(NULL, strstr(text(pair, "change"), name + strlen("ACS of ")));
 		}

@@ -67,7 +67,7 @@ ASSERT_MEMBER(p2pbuf_route_info, client, 0);
 ASSERT_MEMBER(p2pbuf_route_info, route, 8);
 ASSERT_MEMBER(p2pbuf_route_info, reason, 12);
 ASSERT_MEMBER(p2pbuf_route_info, common, 16);
-ASSERT_MEMBER(p2pbuf_route_info, redirect, 24);
+ASSERT_MEMBER(p2pbuf_route_info, port, 24);
 ASSERT_MEMBER(p2pbuf_route_info, host, 32);
 ASSERT_MEMBER(p2pbuf_route_info, flags, 40);
 ASSERT_MEMBER(p2pbuf_route_info, reserved, 44);

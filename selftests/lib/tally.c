@@ -20,7 +20,7 @@
 static const int common[] = { EFAULT, ENODEV, ENOTTY, ENOMEM, EINVAL, E2BIG, 0 };
 
 /* What our exporter's map returns, as P2PBUF_IOCTL_EXPORT lists it; more is in common. */
-static const int map[] = { EREMOTEIO, EACCES, ERANGE, EADDRNOTAVAIL, EPERM, EIO, 0 };
+static const int map[] = { EREMOTEIO, ENOLINK, EACCES, ERANGE, EADDRNOTAVAIL, EPERM, EIO, 0 };
 
 #define IOCTL(number, ...) \
 	[TALLY_##number] = { \
@@ -44,7 +44,7 @@ static const struct tally_kind ioctls[NR_TALLY_IOCTLS] = {
 	IOCTL(RESET, EOPNOTSUPP, EINTR, EIO),
 	IOCTL(MEMORY, EINTR),
 	IOCTL(ROUTE, ENXIO),
-	IOCTL(IMPORT, EBADF, EOPNOTSUPP, EREMOTEIO),
+	IOCTL(IMPORT, EBADF, EOPNOTSUPP, EREMOTEIO, ENOLINK),
 	IOCTL_THAT_MAPS(MAP, ENOENT, EALREADY, EINTR),
 	IOCTL(UNMAP, ENOENT, ENXIO),
 	IOCTL(RELEASE, ENOENT),

@@ -144,7 +144,8 @@ struct p2pbuf_export {
  * Importers see these errors of the DMABUF. Attach: EOPNOTSUPP (the importer
  * does not declare peer-to-peer, or has no invalidate_mappings callback),
  * EREMOTEIO (no route between the two functions; the kernel log names the port
- * or bridge in the way), ENODEV (revoked). Map: EREMOTEIO and ENODEV again,
+ * or bridge in the way), ENOLINK (the route cannot be told, see
+ * P2PBUF_ROUTE_REASON_SILENT), ENODEV (revoked). Map: EREMOTEIO, ENOLINK and ENODEV again,
  * EACCES (device writes to an O_RDONLY DMABUF), ERANGE (the DMA
  * mask of the importer does not reach), EADDRNOTAVAIL (the bus limit of the
  * importer does not reach), EPERM (the importer's DMA must be bounced, for
@@ -234,14 +235,17 @@ enum p2pbuf_route {
  * @P2PBUF_ROUTE_REASON_NONE: it is
  * @P2PBUF_ROUTE_REASON_NO_COMMON: no bridge is above both functions
  * @P2PBUF_ROUTE_REASON_REDIRECT: ACS of a port on the way redirects to the host bridge
+ * @P2PBUF_ROUTE_REASON_SILENT: a port on the way, or one of the two functions, does not
+ *	answer, though all were woken: its ACS controls read all ones, and no others redirect
  *
  * If there is no route at all, then because the kernel's allow-list, moreover, does not have
- * the host bridge.
+ * the host bridge, or because of P2PBUF_ROUTE_REASON_SILENT, as then nothing can be said.
  */
 enum p2pbuf_route_reason {
 	P2PBUF_ROUTE_REASON_NONE,
 	P2PBUF_ROUTE_REASON_NO_COMMON,
 	P2PBUF_ROUTE_REASON_REDIRECT,
+	P2PBUF_ROUTE_REASON_SILENT,
 };
 
 /**
@@ -251,8 +255,8 @@ enum p2pbuf_route_reason {
  * @reason: out: enum p2pbuf_route_reason; in: zero
  * @common: out: the lowest bridge above both functions, 0 with
  *	P2PBUF_ROUTE_REASON_NO_COMMON; in: zero
- * @redirect: out: with P2PBUF_ROUTE_REASON_REDIRECT the first port on the way that
- *	redirects, otherwise 0; in: zero
+ * @port: out: with P2PBUF_ROUTE_REASON_REDIRECT the first port on the way that redirects,
+ *	with P2PBUF_ROUTE_REASON_SILENT what does not answer, otherwise 0; in: zero
  * @host: out: the root bus above @client, whose host bridge the kernel calls
  *	pci<domain>:<bus>; in: zero
  * @flags: zero
@@ -263,7 +267,7 @@ struct p2pbuf_route_info {
 	__u32 route;
 	__u32 reason;
 	__aligned_u64 common;
-	__aligned_u64 redirect;
+	__aligned_u64 port;
 	__aligned_u64 host;
 	__u32 flags;
 	__u32 reserved;
@@ -734,7 +738,8 @@ struct p2pbuf_audit {
  * @P2PBUF_VERDICT_WRONG_ROUTE: the right memory by another route than there is: an
  *	IOVA between functions that reach each other by bus address, or an address
  *	marked as a bus address between functions that do not
- * @P2PBUF_VERDICT_NO_ROUTE: in the BAR of a function that cannot be reached
+ * @P2PBUF_VERDICT_NO_ROUTE: in the BAR of a function that cannot be reached, or of which
+ *	that cannot be told
  * @P2PBUF_VERDICT_MISPLACED: not where the exporter's description says
  * @P2PBUF_VERDICT_OTHER: nothing known lies there
  * @P2PBUF_VERDICT_UNMAPPED: not mapped in the importer's IOMMU domain
