@@ -48,11 +48,6 @@ void p2pbuf_layouts_free(struct p2pbuf_layouts *layouts);
 const struct p2pbuf_layout *p2pbuf_layout_get(const struct p2pbuf_ranges *ranges,
 					      unsigned long leaves);
 
-int p2pbuf_route_to_map(struct p2pdma_provider *provider, struct device *dev,
-			struct p2pbuf_path *path);
-
-void p2pbuf_forget_pairs(void);
-
 unsigned int p2pbuf_last_start(const u64 *starts, unsigned int nr, u64 offset);
 
 /* Bytes of the buffer from run @index on that are contiguous for the device. */

@@ -79,18 +79,18 @@ int p2pbuf_map_attachment(struct p2pbuf_mapping *map,
 			  enum dma_data_direction dir, enum p2pbuf_map_flags flags)
 {
 	const struct p2pbuf_phys_ops *ops = p2pbuf_phys_ops(attach->dmabuf);
-	const struct p2pbuf_ranges *ranges;
+	struct p2pbuf_peer *peer;
 	int ret;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	if (!ops)
 		return -EOPNOTSUPP;
-	ranges = ops->map(attach, dir);
-	if (IS_ERR(ranges))
-		return PTR_ERR(ranges);
+	peer = ops->map(attach, dir);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
 
-	ret = p2pbuf_map(map, attach->dev, ranges, dir, flags);
+	ret = p2pbuf_map(map, peer, dir, flags);
 	if (ret)
 		ops->unmap(attach);
 	return ret;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the core has once: its directory of debugfs, and what its parts leave to the end. */
+/* What the core has once: its directory of debugfs. */
 #include <linux/debugfs.h>
 #include <linux/export.h>
 #include <linux/module.h>
 
-#include "core.h"
+#include <p2pbuf.h>
 
 /* Each driver has a directory of its kind in it; an error pointer does for that as well. */
 struct dentry *p2pbuf_debugfs_root;
@@ -20,7 +20,6 @@ module_init(p2pbuf_init);
 static void __exit p2pbuf_exit(void)
 {
 	debugfs_remove(p2pbuf_debugfs_root);
-	p2pbuf_forget_pairs();
 }
 module_exit(p2pbuf_exit);
 

@@ -289,15 +289,17 @@ static int check_granule(struct device *dev, const struct p2pbuf_ranges *ranges)
 	return 0;
 }
 
-/* Whether @ranges can be mapped for @dev, and by which route. */
-static int check(struct device *dev, const struct p2pbuf_ranges *ranges,
-		 enum dma_data_direction dir, struct p2pbuf_path *path)
+/* Whether @peer can map, and by which route. */
+static int check(struct p2pbuf_peer *peer, enum dma_data_direction dir,
+		 struct p2pbuf_path *path)
 {
+	const struct p2pbuf_ranges *ranges = peer->ranges;
+	struct device *dev = peer->dev;
 	int ret;
 
 	if (!valid_dma_direction(dir))
 		return -EINVAL;
-	ret = p2pbuf_route_to_map(ranges->provider, dev, path);
+	ret = p2pbuf_peer_route(peer, path);
 	if (ret)
 		return ret;
 	ret = check_reach(dev, ranges, path->route);
@@ -315,8 +317,7 @@ static void count(const struct p2pbuf_ranges *ranges, enum p2pbuf_map_count what
 /**
  * p2pbuf_map - map ranges for a device
  * @map: to be filled in
- * @dev: the device that does the DMA
- * @ranges: what to map; kept by the caller until p2pbuf_unmap()
+ * @peer: the device and what it maps; the ranges are kept by the caller until p2pbuf_unmap()
  * @dir: direction of the DMA
  * @flags: what the importer wants
  *
@@ -334,17 +335,17 @@ static void count(const struct p2pbuf_ranges *ranges, enum p2pbuf_map_count what
  * range is not a multiple of the IOMMU's page size), -ENOMEM (memory; no IOVA space
  * left), -EIO (the DMA API refused a range), or an error of iommu_map().
  */
-int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
-	       const struct p2pbuf_ranges *ranges, enum dma_data_direction dir,
-	       enum p2pbuf_map_flags flags)
+int p2pbuf_map(struct p2pbuf_mapping *map, struct p2pbuf_peer *peer,
+	       enum dma_data_direction dir, enum p2pbuf_map_flags flags)
 {
+	const struct p2pbuf_ranges *ranges = peer->ranges;
 	struct p2pbuf_path path;
 	int ret;
 
-	ret = check(dev, ranges, dir, &path);
+	ret = check(peer, dir, &path);
 	if (!ret) {
 		*map = (struct p2pbuf_mapping){
-			.dev = dev,
+			.dev = peer->dev,
 			.ranges = ranges,
 			.dir = dir,
 			.route = path.route,
@@ -354,7 +355,7 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
 	if (ret)
 		memset(map, 0, sizeof(*map));
 	count(ranges, ret ? P2PBUF_COUNT_FAILED_MAPS : P2PBUF_COUNT_MAPS);
-	trace_p2pbuf_map(dev, ranges, map, ret);
+	trace_p2pbuf_map(peer->dev, ranges, map, ret);
 	return ret;
 }
 EXPORT_SYMBOL_GPL(p2pbuf_map);

@@ -9,42 +9,17 @@
  * the same, derived afresh each time: pci_p2pdma_distance() says whether there is a
  * route at all, by the kernel's own allow-list; one walk says which.
  *
- * A map does not ask the allow-list again: it depends on the CPU and on the two host
- * bridges alone (host_bridge_whitelist() there), and asking takes more instructions than
- * all else that a map of one range does beside the IOMMU's own work.
+ * The allow-list is asked once per attachment, if it matters: asking takes more instructions
+ * than all else that a map of one range does beside the IOMMU's own work.
  */
-#include <linux/cleanup.h>
 #include <linux/export.h>
-#include <linux/list.h>
-#include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/pm_runtime.h>
-#include <linux/rculist.h>
-#include <linux/slab.h>
 /* Linux 7.3's iommu-dma.h names struct scatterlist without declaring it. */
 #include <linux/scatterlist.h>
 #include <linux/iommu-dma.h>
 
 #include "core.h"
-
-/**
- * struct allowed_pair - host bridges between which the kernel allows peer traffic
- * @node: in allowed_pairs
- * @provider: host bridge above the provider; a reference is held, so that its address
- *	cannot become another one's
- * @client: host bridge above the client; likewise
- *
- * Immutable, and there until the module goes.
- */
-struct allowed_pair {
-	struct list_head node;
-	struct pci_host_bridge *provider;
-	struct pci_host_bridge *client;
-};
-
-/* Serialises additions. */
-static DEFINE_MUTEX(allowed_lock);
-static LIST_HEAD(allowed_pairs);
 
 /*
  * Wakes what pci_config_pm_runtime_get() would (drivers/pci/pci.c), which modules do not get, for
@@ -125,72 +100,10 @@ static void walk(struct pci_dev *owner, struct pci_dev *client,
 		path->silent = NULL;
 }
 
-static bool is_known(const struct pci_host_bridge *provider,
-		     const struct pci_host_bridge *client)
-{
-	const struct allowed_pair *pair;
-
-	/* Nothing is ever taken out. */
-	list_for_each_entry_lockless(pair, &allowed_pairs, node)
-		if (pair->provider == provider && pair->client == client)
-			return true;
-	return false;
-}
-
-/* Without memory the next map asks again. */
-static void remember(struct pci_host_bridge *provider, struct pci_host_bridge *client)
-{
-	struct allowed_pair *pair;
-
-	guard(mutex)(&allowed_lock);
-	if (is_known(provider, client))
-		return;
-	pair = kmalloc_obj(*pair);
-	if (!pair)
-		return;
-	get_device(&provider->dev);
-	get_device(&client->dev);
-	pair->provider = provider;
-	pair->client = client;
-	list_add_rcu(&pair->node, &allowed_pairs);
-}
-
-/* When the module goes: nobody maps any more. */
-void p2pbuf_forget_pairs(void)
-{
-	struct allowed_pair *pair, *next;
-
-	list_for_each_entry_safe(pair, next, &allowed_pairs, node) {
-		put_device(&pair->client->dev);
-		put_device(&pair->provider->dev);
-		kfree(pair);
-	}
-}
-
-static bool ask_kernel(struct pci_dev *owner, struct pci_dev *client)
-{
-	return pci_p2pdma_distance(owner, &client->dev, false) >= 0;
-}
-
-static bool is_allowed(struct pci_dev *owner, struct pci_dev *client)
-{
-	struct pci_host_bridge *above_owner = pci_find_host_bridge(owner->bus);
-	struct pci_host_bridge *above_client = pci_find_host_bridge(client->bus);
-
-	if (is_known(above_owner, above_client))
-		return true;
-	if (!ask_kernel(owner, client))
-		return false;
-	remember(above_owner, above_client);
-	return true;
-}
-
-/* @ask: whether the kernel is to be asked in any case */
-static int find_route(struct pci_dev *owner, struct device *dev, bool ask,
+/* @allowed: whether the kernel's allow-list is known to have the host bridges; updated */
+static int find_route(struct pci_dev *owner, struct device *dev, bool *allowed,
 		      struct p2pbuf_path *path)
 {
-	bool direct;
-
 	*path = (struct p2pbuf_path){ .route = P2PBUF_ROUTE_UNKNOWN };
 
 	if (!dev_is_pci(dev))
@@ -199,19 +112,16 @@ static int find_route(struct pci_dev *owner, struct device *dev, bool ask,
 	walk(owner, to_pci_dev(dev), path);
 	if (path->silent)
 		return -ENOLINK;
-	direct = path->common && !path->redirect;
-
-	if (ask && !ask_kernel(owner, to_pci_dev(dev)))
-		return -EREMOTEIO;
-	if (!ask && !direct && !is_allowed(owner, to_pci_dev(dev)))
-		return -EREMOTEIO;
-
-	if (direct)
+	if (path->common && !path->redirect) {
 		path->route = P2PBUF_ROUTE_BUS_ADDR;
-	else if (use_dma_iommu(dev))
-		path->route = P2PBUF_ROUTE_IOVA;
-	else
-		path->route = P2PBUF_ROUTE_HOST_BRIDGE;
+		return 0;
+	}
+
+	if (!*allowed)
+		*allowed = pci_p2pdma_distance(owner, dev, false) >= 0;
+	if (!*allowed)
+		return -EREMOTEIO;
+	path->route = use_dma_iommu(dev) ? P2PBUF_ROUTE_IOVA : P2PBUF_ROUTE_HOST_BRIDGE;
 	return 0;
 }
 
@@ -235,43 +145,30 @@ static int find_route(struct pci_dev *owner, struct device *dev, bool ask,
 int p2pbuf_route_between(struct pci_dev *owner, struct device *dev,
 			 struct p2pbuf_path *path)
 {
-	return find_route(owner, dev, true, path);
+	bool allowed = false;
+
+	return find_route(owner, dev, &allowed, path);
 }
 EXPORT_SYMBOL_GPL(p2pbuf_route_between);
 
 /**
- * p2pbuf_route - the way for DMA by a device to a provider's memory
- * @provider: of the memory; stays bound to its driver
- * @dev: the device that does the DMA
+ * p2pbuf_peer_route - the way for DMA by a device that attached
+ * @peer: the device and what it is to reach
  * @path: as of p2pbuf_route_between()
  *
- * Context: as of p2pbuf_route_between().
+ * ACS is looked at each time. The kernel's allow-list is asked only if ACS says that the way
+ * leads through the host bridge and it was not asked for @peer yet; then its answer stands.
+ *
+ * Context: as of p2pbuf_route_between(). The provider's driver must not unbind meanwhile, and
+ * the owner of @peer serialises this and maps.
  * Return: as of p2pbuf_route_between().
  */
-int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
-		 struct p2pbuf_path *path)
+int p2pbuf_peer_route(struct p2pbuf_peer *peer, struct p2pbuf_path *path)
 {
-	return p2pbuf_route_between(to_pci_dev(provider->owner), dev, path);
+	return find_route(to_pci_dev(peer->ranges->provider->owner), peer->dev,
+			  &peer->allowed, path);
 }
-EXPORT_SYMBOL_GPL(p2pbuf_route);
-
-/**
- * p2pbuf_route_to_map - p2pbuf_route() for each map
- * @provider: of the memory; stays bound to its driver
- * @dev: the device that does the DMA
- * @path: as of p2pbuf_route_between()
- *
- * ACS is looked at each time, the kernel's allow-list once per pair of host bridges, if it
- * holds them.
- *
- * Context: as of p2pbuf_route_between().
- * Return: as of p2pbuf_route_between().
- */
-int p2pbuf_route_to_map(struct p2pdma_provider *provider, struct device *dev,
-			struct p2pbuf_path *path)
-{
-	return find_route(to_pci_dev(provider->owner), dev, false, path);
-}
+EXPORT_SYMBOL_GPL(p2pbuf_peer_route);
 
 /**
  * p2pbuf_route_name - what a route is called in tables, traces and fdinfo
@@ -297,7 +194,7 @@ EXPORT_SYMBOL_GPL(p2pbuf_route_name);
 
 /**
  * p2pbuf_route_explain - say in the kernel log why there is no route
- * @provider: as given to p2pbuf_route(), which failed
+ * @owner: as given to p2pbuf_route_between(), which failed
  * @dev: likewise
  * @path: as filled in by it
  *
@@ -306,10 +203,9 @@ EXPORT_SYMBOL_GPL(p2pbuf_route_name);
  *
  * Context: any.
  */
-void p2pbuf_route_explain(struct p2pdma_provider *provider, struct device *dev,
+void p2pbuf_route_explain(struct pci_dev *owner, struct device *dev,
 			  const struct p2pbuf_path *path)
 {
-	struct pci_dev *owner = to_pci_dev(provider->owner);
 	struct pci_host_bridge *host;
 
 	if (!dev_is_pci(dev)) {

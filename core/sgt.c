@@ -105,8 +105,7 @@ static void free_entries(struct p2pbuf_sgt *table)
 
 /**
  * p2pbuf_sgt_map - map ranges for a device and describe them by a scatterlist
- * @dev: the device that does the DMA
- * @ranges: what to map; kept by the caller until p2pbuf_sgt_unmap()
+ * @peer: as of p2pbuf_map()
  * @dir: direction of the DMA
  *
  * Each entry is a multiple of PAGE_SIZE and at most P2PBUF_SG_MAX bytes. There are no
@@ -117,9 +116,7 @@ static void free_entries(struct p2pbuf_sgt *table)
  * Return: the table, or ERR_PTR with an error of p2pbuf_map(), or -EOVERFLOW (more
  * entries than a table can count).
  */
-struct sg_table *p2pbuf_sgt_map(struct device *dev,
-				const struct p2pbuf_ranges *ranges,
-				enum dma_data_direction dir)
+struct sg_table *p2pbuf_sgt_map(struct p2pbuf_peer *peer, enum dma_data_direction dir)
 {
 	struct p2pbuf_sgt *table;
 	int ret;
@@ -128,7 +125,7 @@ struct sg_table *p2pbuf_sgt_map(struct device *dev,
 	if (!table)
 		return ERR_PTR(-ENOMEM);
 
-	ret = p2pbuf_map(&table->map, dev, ranges, dir, 0);
+	ret = p2pbuf_map(&table->map, peer, dir, 0);
 	if (ret)
 		goto err_free;
 	ret = p2pbuf_sgt_count(&table->map, &table->nents);

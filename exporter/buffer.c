@@ -45,35 +45,38 @@ static int check_usable(struct p2pbuf_buffer *buf)
 	return buf->revoked ? -ENODEV : 0;
 }
 
-static int check_route(struct p2pbuf_buffer *buf, struct device *dev)
+static int check_route(struct p2pbuf_buffer *buf, struct device *dev,
+		       struct p2pbuf_client *client)
 {
 	struct p2pbuf_path path;
 	int ret;
 
-	ret = p2pbuf_route(buf->ranges->provider, dev, &path);
+	client->peer = (struct p2pbuf_peer){ .dev = dev, .ranges = buf->ranges };
+	ret = p2pbuf_peer_route(&client->peer, &path);
 	if (ret)
-		p2pbuf_route_explain(buf->ranges->provider, dev, &path);
+		p2pbuf_route_explain(to_pci_dev(buf->exp->dev), dev, &path);
 	return ret;
 }
 
-static int check_attach(struct p2pbuf_buffer *buf, struct dma_buf_attachment *attach)
+static int check_attach(struct p2pbuf_buffer *buf, struct dma_buf_attachment *attach,
+			struct p2pbuf_client *client)
 {
 	int ret;
 
 	if (!attach->peer2peer || !dma_buf_attach_revocable(attach))
 		return -EOPNOTSUPP;
 	ret = check_usable(buf);
-	return ret ?: check_route(buf, attach->dev);
+	return ret ?: check_route(buf, attach->dev, client);
 }
 
 static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
-	struct p2pbuf_peer *peer __free(kfree) =
-		kzalloc_obj(*peer, GFP_KERNEL_ACCOUNT);
+	struct p2pbuf_client *client __free(kfree) =
+		kzalloc_obj(*client, GFP_KERNEL_ACCOUNT);
 	struct p2pbuf_buffer *buf = dmabuf->priv;
 	int ret;
 
-	if (!peer)
+	if (!client)
 		return -ENOMEM;
 	/*
 	 * The core calls attach without the lock (drivers/dma-buf/dma-buf.c). What asleep does
@@ -83,27 +86,18 @@ static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 	guard(pm_runtime_active)(buf->exp->dev);
 	if (dma_resv_lock_interruptible(&buf->resv, NULL))
 		return -EINTR;
-	ret = check_attach(buf, attach);
+	ret = check_attach(buf, attach, client);
 	buf->counts[ret ? P2PBUF_COUNT_REFUSED_ATTACHES : P2PBUF_COUNT_ATTACHES]++;
 	dma_resv_unlock(&buf->resv);
 	trace_p2pbuf_attach(buf->exp->dev, buf->inode->i_ino, attach->dev, ret);
 	if (!ret)
-		attach->priv = no_free_ptr(peer);
+		attach->priv = no_free_ptr(client);
 	return ret;
 }
 
 static void buffer_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
 {
 	kfree(attach->priv);
-}
-
-/* Who looks at the ranges without having attached has no peer. */
-static void count_peer(struct dma_buf_attachment *attach, int change)
-{
-	struct p2pbuf_peer *peer = attach->priv;
-
-	if (peer)
-		peer->nr_maps += change;
 }
 
 static int get_access(struct p2pbuf_buffer *buf, enum dma_data_direction dir)
@@ -121,6 +115,7 @@ static int get_access(struct p2pbuf_buffer *buf, enum dma_data_direction dir)
 static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
 	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
+	struct p2pbuf_client *client = attach->priv;
 	int ret;
 
 	ret = get_access(buf, dir);
@@ -129,7 +124,7 @@ static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction 
 		return ret;
 	}
 
-	count_peer(attach, 1);
+	client->nr_maps++;
 	atomic_inc(&buf->nr_maps);
 	return 0;
 }
@@ -137,9 +132,10 @@ static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction 
 static void map_end(struct dma_buf_attachment *attach)
 {
 	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
+	struct p2pbuf_client *client = attach->priv;
 
 	dma_resv_assert_held(&buf->resv);
-	count_peer(attach, -1);
+	client->nr_maps--;
 	p2pbuf_access_put(buf);
 	if (atomic_dec_and_test(&buf->nr_maps))
 		wake_up(&buf->unmapped);
@@ -148,14 +144,14 @@ static void map_end(struct dma_buf_attachment *attach)
 static struct sg_table *buffer_map_sgt(struct dma_buf_attachment *attach,
 				       enum dma_data_direction dir)
 {
-	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
+	struct p2pbuf_client *client = attach->priv;
 	struct sg_table *sgt;
 	int ret;
 
 	ret = map_begin(attach, dir);
 	if (ret)
 		return ERR_PTR(ret);
-	sgt = p2pbuf_sgt_map(attach->dev, buf->ranges, dir);
+	sgt = p2pbuf_sgt_map(&client->peer, dir);
 	if (IS_ERR(sgt))
 		map_end(attach);
 	return sgt;
@@ -168,14 +164,14 @@ static void buffer_unmap_sgt(struct dma_buf_attachment *attach, struct sg_table 
 	map_end(attach);
 }
 
-static const struct p2pbuf_ranges *buffer_map_phys(struct dma_buf_attachment *attach,
-						   enum dma_data_direction dir)
+static struct p2pbuf_peer *buffer_map_phys(struct dma_buf_attachment *attach,
+					   enum dma_data_direction dir)
 {
-	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
+	struct p2pbuf_client *client = attach->priv;
 	int ret;
 
 	ret = map_begin(attach, dir);
-	return ret ? ERR_PTR(ret) : buf->ranges;
+	return ret ? ERR_PTR(ret) : &client->peer;
 }
 
 static void buffer_unmap_phys(struct dma_buf_attachment *attach)

@@ -168,10 +168,14 @@ struct p2pbuf_buffer {
 };
 
 /**
- * struct p2pbuf_peer - what the exporter knows of an attachment
- * @nr_maps: mappings that it has; protected by the buffer's reservation lock
+ * struct p2pbuf_client - what the exporter knows of an attachment
+ * @peer: its device; valid as long as the buffer's provider
+ * @nr_maps: mappings that it has
+ *
+ * Protected by the buffer's reservation lock.
  */
-struct p2pbuf_peer {
+struct p2pbuf_client {
+	struct p2pbuf_peer peer;
 	unsigned int nr_maps;
 };
 

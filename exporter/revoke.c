@@ -160,14 +160,14 @@ static int wait_for_fences(struct p2pbuf_buffer *buf, bool intr)
 static void name_late_importers(struct p2pbuf_buffer *buf)
 {
 	struct dma_buf_attachment *attach, *late = NULL;
+	struct p2pbuf_client *client;
 	unsigned int others = 0;
-	struct p2pbuf_peer *peer;
 
 	dma_resv_lock(&buf->resv, NULL);
 	if (buf->dmabuf) {
 		list_for_each_entry(attach, &buf->dmabuf->attachments, node) {
-			peer = attach->priv;
-			if (!peer->nr_maps)
+			client = attach->priv;
+			if (!client->nr_maps)
 				continue;
 			others += late ? 1 : 0;
 			late = late ?: attach;

@@ -40,7 +40,7 @@ static void show_losses(const struct p2pbuf_exporter *exp, struct seq_file *m)
 static void show_attachments(struct p2pbuf_buffer *buf, struct seq_file *m)
 {
 	struct dma_buf_attachment *attach;
-	struct p2pbuf_peer *peer;
+	struct p2pbuf_client *peer;
 
 	if (!buf->dmabuf)
 		return;

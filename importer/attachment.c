@@ -77,16 +77,16 @@ static void forget_ranges(struct p2pbuf_attachment *att)
 static void note_sgt_ranges(struct p2pbuf_attachment *att, enum dma_data_direction dir)
 {
 	const struct p2pbuf_phys_ops *ops = p2pbuf_phys_ops(att->dmabuf);
-	const struct p2pbuf_ranges *ranges;
 	struct p2pbuf_path path;
+	struct p2pbuf_peer *peer;
 
 	if (!ops)
 		return;
-	ranges = ops->map(att->attach, dir);
-	if (IS_ERR(ranges))
+	peer = ops->map(att->attach, dir);
+	if (IS_ERR(peer))
 		return;
-	if (!p2pbuf_route(ranges->provider, att->attach->dev, &path))
-		note_ranges(att, ranges, path.route);
+	if (!p2pbuf_peer_route(peer, &path))
+		note_ranges(att, peer->ranges, path.route);
 	ops->unmap(att->attach);
 }
 

@@ -93,19 +93,19 @@ static void judge_described(struct p2pbuf_attachment *att,
 			    struct p2pbuf_verdict *verdict, bool *more)
 {
 	const struct p2pbuf_phys_ops *ops = p2pbuf_phys_ops(att->dmabuf);
-	const struct p2pbuf_ranges *ranges = NULL;
+	struct p2pbuf_peer *peer = NULL;
 
 	if (ops)
-		ranges = ops->map(att->attach, p2pbuf_access_dir(att->access));
-	if (IS_ERR(ranges))
-		ranges = NULL;
-	verdict->described = !!ranges;
+		peer = ops->map(att->attach, p2pbuf_access_dir(att->access));
+	if (IS_ERR(peer))
+		peer = NULL;
+	verdict->described = !!peer;
 
 	down_write(&att->importer->maps);
-	judge_step(att, ranges, verdict, more);
+	judge_step(att, peer ? peer->ranges : NULL, verdict, more);
 	up_write(&att->importer->maps);
 
-	if (ranges)
+	if (peer)
 		ops->unmap(att->attach);
 }
 

@@ -90,7 +90,7 @@ phys_addr_t p2pbuf_ranges_find(const struct p2pbuf_ranges *ranges, u64 offset,
 DEFINE_FREE(p2pbuf_ranges, struct p2pbuf_ranges *, p2pbuf_ranges_free(_T))
 
 /**
- * struct p2pbuf_path - answer of p2pbuf_route()
+ * struct p2pbuf_path - answer of p2pbuf_route_between()
  * @route: the way for peer DMA, P2PBUF_ROUTE_UNKNOWN if there is none
  * @redirect: the first port on the way whose ACS controls redirect, or NULL; no
  *	reference is held: valid as long as the functions are
@@ -107,11 +107,27 @@ struct p2pbuf_path {
 
 int p2pbuf_route_between(struct pci_dev *owner, struct device *dev,
 			 struct p2pbuf_path *path);
-int p2pbuf_route(struct p2pdma_provider *provider, struct device *dev,
-		 struct p2pbuf_path *path);
 const char *p2pbuf_route_name(enum p2pbuf_route route);
-void p2pbuf_route_explain(struct p2pdma_provider *provider, struct device *dev,
+void p2pbuf_route_explain(struct pci_dev *owner, struct device *dev,
 			  const struct p2pbuf_path *path);
+
+/**
+ * struct p2pbuf_peer - what is known of a device that attached
+ * @dev: the device that does the DMA
+ * @ranges: what it may map; borrowed from the exporter
+ * @allowed: set by p2pbuf_peer_route() and by maps: the kernel's allow-list has the host
+ *	bridges that the way led through when it was asked
+ *
+ * An exporter keeps it with the attachment, asks p2pbuf_peer_route() when it is made, and
+ * serialises what uses it (the reservation lock).
+ */
+struct p2pbuf_peer {
+	struct device *dev;
+	const struct p2pbuf_ranges *ranges;
+	bool allowed;
+};
+
+int p2pbuf_peer_route(struct p2pbuf_peer *peer, struct p2pbuf_path *path);
 
 /**
  * struct p2pbuf_mapping - ranges mapped for one device
@@ -154,9 +170,8 @@ enum p2pbuf_map_flags {
 	P2PBUF_MAP_ALIGNED	= BIT(0),
 };
 
-int p2pbuf_map(struct p2pbuf_mapping *map, struct device *dev,
-	       const struct p2pbuf_ranges *ranges, enum dma_data_direction dir,
-	       enum p2pbuf_map_flags flags);
+int p2pbuf_map(struct p2pbuf_mapping *map, struct p2pbuf_peer *peer,
+	       enum dma_data_direction dir, enum p2pbuf_map_flags flags);
 void p2pbuf_unmap(struct p2pbuf_mapping *map);
 unsigned int p2pbuf_nr_segments(const struct p2pbuf_mapping *map);
 void p2pbuf_segment(const struct p2pbuf_mapping *map, unsigned int index,
@@ -193,16 +208,14 @@ bool p2pbuf_blocks_next(struct p2pbuf_blocks *blocks);
  */
 #define P2PBUF_SG_MAX	0x80000000U
 
-struct sg_table *p2pbuf_sgt_map(struct device *dev,
-				const struct p2pbuf_ranges *ranges,
-				enum dma_data_direction dir);
+struct sg_table *p2pbuf_sgt_map(struct p2pbuf_peer *peer, enum dma_data_direction dir);
 void p2pbuf_sgt_unmap(struct sg_table *sgt);
 
 /**
  * struct p2pbuf_phys_ops - the phys interconnect as an exporter offers it
  * @dmabuf_ops: the exporter's DMABUFs are known by their ops
- * @map: hand over the ranges for DMA in direction @dir by attach->dev. The ranges
- *	stay mappable until @unmap. Errors as of the exporter's map_dma_buf. Called
+ * @map: hand over the attachment's peer for DMA in direction @dir. Its ranges stay
+ *	mappable until @unmap. Errors as of the exporter's map_dma_buf. Called
  *	with the reservation lock held.
  * @unmap: the importer mapped nothing any more. Called with the reservation lock
  *	held.
@@ -214,8 +227,8 @@ void p2pbuf_sgt_unmap(struct sg_table *sgt);
  */
 struct p2pbuf_phys_ops {
 	const struct dma_buf_ops *dmabuf_ops;
-	const struct p2pbuf_ranges *(*map)(struct dma_buf_attachment *attach,
-					   enum dma_data_direction dir);
+	struct p2pbuf_peer *(*map)(struct dma_buf_attachment *attach,
+				   enum dma_data_direction dir);
 	void (*unmap)(struct dma_buf_attachment *attach);
 	struct list_head node;
 };

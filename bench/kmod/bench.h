@@ -19,6 +19,7 @@
  * @client: function to map for; a reference is held
  * @dev: of @client
  * @ranges: as p2pbuf has them, neighbours merged
+ * @peer: @dev and @ranges, with what p2pbuf knew of them when it was set up
  * @vecs: as everybody else gets them, one per range that the user gave
  * @nr: number of @vecs
  * @size: sum of their lengths
@@ -40,6 +41,7 @@ struct bench {
 	struct pci_dev *client;
 	struct device *dev;
 	struct p2pbuf_ranges *ranges;
+	struct p2pbuf_peer peer;
 	struct phys_vec *vecs;
 	unsigned int nr;
 	u64 size;

@@ -78,7 +78,8 @@ static int setup(struct bench *bench, struct p2pbuf_bench_setup *args)
 	if (ret)
 		return ret;
 	/* Without a route each strategy says so itself. */
-	p2pbuf_route(bench->ranges->provider, bench->dev, &path);
+	bench->peer = (struct p2pbuf_peer){ .dev = bench->dev, .ranges = bench->ranges };
+	p2pbuf_peer_route(&bench->peer, &path);
 	bench->route = path.route;
 	args->route = path.route;
 	return 0;

@@ -6,13 +6,12 @@
 
 static int phys_map(struct bench *bench)
 {
-	return p2pbuf_map(&bench->map, bench->dev, bench->ranges, DMA_BIDIRECTIONAL, 0);
+	return p2pbuf_map(&bench->map, &bench->peer, DMA_BIDIRECTIONAL, 0);
 }
 
 static int aligned_map(struct bench *bench)
 {
-	return p2pbuf_map(&bench->map, bench->dev, bench->ranges, DMA_BIDIRECTIONAL,
-			  P2PBUF_MAP_ALIGNED);
+	return p2pbuf_map(&bench->map, &bench->peer, DMA_BIDIRECTIONAL, P2PBUF_MAP_ALIGNED);
 }
 
 static void phys_unmap(struct bench *bench)
@@ -66,7 +65,7 @@ const struct strategy aligned_strategy = {
 
 static int sgt_map(struct bench *bench)
 {
-	bench->sgt = p2pbuf_sgt_map(bench->dev, bench->ranges, DMA_BIDIRECTIONAL);
+	bench->sgt = p2pbuf_sgt_map(&bench->peer, DMA_BIDIRECTIONAL);
 	return PTR_ERR_OR_ZERO(bench->sgt);
 }
 

@@ -44,12 +44,13 @@ static u32 count_translated(struct device *dev, const struct p2pbuf_ranges *rang
 static void fail_links(struct device *dev, struct p2pbuf_ranges *ranges,
 		       dma_addr_t first, struct p2pbuf_test_fail *args)
 {
+	struct p2pbuf_peer peer = { .dev = dev, .ranges = ranges };
 	struct p2pbuf_mapping map;
 	u32 i;
 
 	ranges->vecs[args->fail_at].paddr = BAD_PHYS;
 	for (i = 0; i < args->repeat; i++) {
-		args->result = p2pbuf_map(&map, dev, ranges, DMA_BIDIRECTIONAL, 0);
+		args->result = p2pbuf_map(&map, &peer, DMA_BIDIRECTIONAL, 0);
 		if (!args->result)
 			p2pbuf_unmap(&map);
 	}
@@ -90,6 +91,7 @@ static int fail_map_phys(struct device *dev, struct p2pbuf_ranges *ranges,
 			 struct p2pbuf_test_fail *args)
 {
 	const struct dma_map_ops *ops = get_dma_ops(dev);
+	struct p2pbuf_peer peer = { .dev = dev, .ranges = ranges };
 	struct p2pbuf_mapping map;
 	u32 i;
 
@@ -97,7 +99,7 @@ static int fail_map_phys(struct device *dev, struct p2pbuf_ranges *ranges,
 	fault_live = 0;
 	for (i = 0; i < args->repeat; i++) {
 		fault_calls_left = args->fail_at;
-		args->result = p2pbuf_map(&map, dev, ranges, DMA_BIDIRECTIONAL, 0);
+		args->result = p2pbuf_map(&map, &peer, DMA_BIDIRECTIONAL, 0);
 		if (!args->result)
 			p2pbuf_unmap(&map);
 	}
@@ -123,13 +125,15 @@ static int fail_maps(struct dma_buf_attachment *attach,
 	struct p2pbuf_test_fail *args = _args;
 	struct p2pbuf_mapping map;
 	enum p2pbuf_route route;
+	struct p2pbuf_peer peer;
 	dma_addr_t first = 0;
 
 	ranges = every_second_page(from, args->nr);
 	if (IS_ERR(ranges))
 		return PTR_ERR(ranges);
+	peer = (struct p2pbuf_peer){ .dev = attach->dev, .ranges = ranges };
 
-	args->result = p2pbuf_map(&map, attach->dev, ranges, DMA_BIDIRECTIONAL, 0);
+	args->result = p2pbuf_map(&map, &peer, DMA_BIDIRECTIONAL, 0);
 	if (args->result)
 		return 0;
 	route = map.route;

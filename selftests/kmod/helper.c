@@ -20,7 +20,7 @@ static int ask_helper(struct dma_buf_attachment *attach,
 
 	args->phys = vec.paddr;
 	args->bus_addr = pci_p2pdma_bus_addr_map(ranges->provider, vec.paddr);
-	if (!p2pbuf_route(ranges->provider, attach->dev, &path))
+	if (!p2pbuf_route_between(to_pci_dev(ranges->provider->owner), attach->dev, &path))
 		args->route = path.route;
 
 	sgt = dma_buf_phys_vec_to_sgt(attach, ranges->provider, &vec, 1, PAGE_SIZE,

@@ -73,6 +73,7 @@ struct pci_dev *find_function(char *name);
 struct target get_target(int fd, char *name);
 void put_target(struct target *target);
 int widen_mask(struct pci_dev *client);
+struct dma_buf_attachment *attach_any(struct dma_buf *dmabuf, struct device *dev);
 int with_ranges(const struct target *target,
 		int (*fn)(struct dma_buf_attachment *attach,
 			  const struct p2pbuf_ranges *ranges, void *args),

@@ -56,7 +56,9 @@ struct fault_ops {
 
 static struct sg_table *good_map(struct rogue *rogue, enum dma_data_direction dir)
 {
-	return p2pbuf_sgt_map(rogue->dev, rogue->ranges, dir);
+	struct p2pbuf_peer peer = { .dev = rogue->dev, .ranges = rogue->ranges };
+
+	return p2pbuf_sgt_map(&peer, dir);
 }
 
 static void good_unmap(struct rogue *rogue, struct sg_table *sgt,
@@ -105,6 +107,7 @@ static struct sg_table *overflow_map(struct rogue *rogue, enum dma_data_directio
 static struct sg_table *swapped_map(struct rogue *rogue, enum dma_data_direction dir)
 {
 	size_t bytes = struct_size(rogue->wrong, vecs, rogue->ranges->nr);
+	struct p2pbuf_peer peer = { .dev = rogue->dev };
 
 	if (rogue->ranges->nr < 2 ||
 	    rogue->ranges->vecs[0].len != rogue->ranges->vecs[1].len)
@@ -113,7 +116,8 @@ static struct sg_table *swapped_map(struct rogue *rogue, enum dma_data_direction
 	if (!rogue->wrong)
 		return ERR_PTR(-ENOMEM);
 	swap(rogue->wrong->vecs[0], rogue->wrong->vecs[1]);
-	return p2pbuf_sgt_map(rogue->dev, rogue->wrong, dir);
+	peer.ranges = rogue->wrong;
+	return p2pbuf_sgt_map(&peer, dir);
 }
 
 /* A table of our own: one entry per range. */
@@ -355,20 +359,58 @@ static const struct fault_ops fault_ops[P2PBUF_NR_FAULTS] = {
 
 /* The DMABUF: the lock of @source is the DMABUF's own. */
 
-static const struct p2pbuf_ranges *source_map(struct rogue *rogue,
-					      struct dma_buf_attachment *attach,
-					      enum dma_data_direction dir)
-{
-	struct dma_buf_attachment inner = { .dmabuf = rogue->source, .dev = attach->dev };
+/**
+ * struct rogue_client - an attachment
+ * @inner: of @source, of anybody
+ * @peer: of the attachment's own device
+ */
+struct rogue_client {
+	struct dma_buf_attachment *inner;
+	struct p2pbuf_peer peer;
+};
 
-	return p2pbuf_phys_ops(rogue->source)->map(&inner, dir);
+static int rogue_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct rogue_client *client __free(kfree) = kzalloc_obj(*client);
+	struct rogue *rogue = dmabuf->priv;
+
+	if (!client)
+		return -ENOMEM;
+	client->inner = attach_any(rogue->source, attach->dev);
+	if (IS_ERR(client->inner))
+		return PTR_ERR(client->inner);
+	attach->priv = no_free_ptr(client);
+	return 0;
+}
+
+static void rogue_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
+{
+	struct rogue_client *client = attach->priv;
+	struct rogue *rogue = dmabuf->priv;
+
+	dma_buf_detach(rogue->source, client->inner);
+	kfree(client);
+}
+
+static struct p2pbuf_peer *source_map(struct rogue *rogue,
+				      struct dma_buf_attachment *attach,
+				      enum dma_data_direction dir)
+{
+	struct rogue_client *client = attach->priv;
+	struct p2pbuf_peer *peer;
+
+	peer = p2pbuf_phys_ops(rogue->source)->map(client->inner, dir);
+	if (IS_ERR(peer))
+		return peer;
+	client->peer = (struct p2pbuf_peer){ .dev = attach->dev, .ranges = peer->ranges };
+	return &client->peer;
 }
 
 static void source_unmap(struct rogue *rogue, struct dma_buf_attachment *attach)
 {
-	struct dma_buf_attachment inner = { .dmabuf = rogue->source, .dev = attach->dev };
+	struct rogue_client *client = attach->priv;
 
-	p2pbuf_phys_ops(rogue->source)->unmap(&inner);
+	p2pbuf_phys_ops(rogue->source)->unmap(client->inner);
 }
 
 static void forget(struct rogue *rogue, struct dma_buf_attachment *attach)
@@ -383,15 +425,15 @@ static struct sg_table *rogue_map(struct dma_buf_attachment *attach,
 				  enum dma_data_direction dir)
 {
 	struct rogue *rogue = attach->dmabuf->priv;
-	const struct p2pbuf_ranges *ranges;
+	struct p2pbuf_peer *peer;
 	struct sg_table *sgt;
 
 	if (rogue->ranges || rogue->linked)
 		return ERR_PTR(-EBUSY);
-	ranges = source_map(rogue, attach, dir);
-	if (IS_ERR(ranges))
-		return ERR_CAST(ranges);
-	rogue->ranges = ranges;
+	peer = source_map(rogue, attach, dir);
+	if (IS_ERR(peer))
+		return ERR_CAST(peer);
+	rogue->ranges = peer->ranges;
 	rogue->dev = attach->dev;
 	sgt = fault_ops[rogue->fault].map(rogue, dir);
 	if (IS_ERR(sgt))
@@ -420,13 +462,15 @@ static void rogue_release(struct dma_buf *dmabuf)
 }
 
 static const struct dma_buf_ops rogue_ops = {
+	.attach = rogue_attach,
+	.detach = rogue_detach,
 	.map_dma_buf = rogue_map,
 	.unmap_dma_buf = rogue_unmap,
 	.release = rogue_release,
 };
 
-static const struct p2pbuf_ranges *describe(struct dma_buf_attachment *attach,
-					    enum dma_data_direction dir)
+static struct p2pbuf_peer *describe(struct dma_buf_attachment *attach,
+				    enum dma_data_direction dir)
 {
 	return source_map(attach->dmabuf->priv, attach, dir);
 }

@@ -112,13 +112,15 @@ static void find_ends(const struct other_mapping *other,
 static int map_locked(struct other_mapping *other)
 {
 	const struct p2pbuf_phys_ops *ops = p2pbuf_phys_ops(other->target.dmabuf);
+	struct p2pbuf_peer *peer;
 	int ret;
 
 	if (!ops)
 		return -EOPNOTSUPP;
-	other->ranges = ops->map(other->attach, DMA_BIDIRECTIONAL);
-	if (IS_ERR(other->ranges))
-		return PTR_ERR(other->ranges);
+	peer = ops->map(other->attach, DMA_BIDIRECTIONAL);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	other->ranges = peer->ranges;
 	ret = map_other(other);
 	if (ret)
 		ops->unmap(other->attach);

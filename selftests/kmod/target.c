@@ -45,33 +45,61 @@ int widen_mask(struct pci_dev *client)
 	return client->dev.driver ? 0 : dma_set_mask(&client->dev, DMA_BIT_MASK(64));
 }
 
-/* Call @fn with the ranges behind a DMABUF of ours. */
+/*
+ * An attachment of @dev, or where it is refused, of anybody: the exporter's own function has
+ * a route in any case.
+ */
+struct dma_buf_attachment *attach_any(struct dma_buf *dmabuf, struct device *dev)
+{
+	struct dma_buf_attachment *attach;
+	struct pci_dev *pdev = NULL;
+
+	attach = dma_buf_dynamic_attach(dmabuf, dev, &full_ops, NULL);
+	while (IS_ERR(attach) && (pdev = pci_get_device(PCI_ANY_ID, PCI_ANY_ID, pdev)))
+		attach = dma_buf_dynamic_attach(dmabuf, &pdev->dev, &full_ops, NULL);
+	pci_dev_put(pdev);
+	return attach;
+}
+
+static int with_attached(struct dma_buf_attachment *attach, struct device *dev,
+			 int (*fn)(struct dma_buf_attachment *attach,
+				   const struct p2pbuf_ranges *ranges, void *args),
+			 void *args)
+{
+	const struct p2pbuf_phys_ops *ops = p2pbuf_phys_ops(attach->dmabuf);
+	struct dma_buf_attachment theirs = { .dmabuf = attach->dmabuf, .dev = dev };
+	struct p2pbuf_peer *peer;
+	int ret;
+
+	peer = ops->map(attach, DMA_BIDIRECTIONAL);
+	if (IS_ERR(peer))
+		return PTR_ERR(peer);
+	ret = fn(&theirs, peer->ranges, args);
+	ops->unmap(attach);
+	return ret;
+}
+
+/* Call @fn with the ranges behind a DMABUF of ours, for the client, route or not. */
 int with_ranges(const struct target *target,
 		int (*fn)(struct dma_buf_attachment *attach,
 			  const struct p2pbuf_ranges *ranges, void *args),
 		void *args)
 {
-	struct dma_buf_attachment attach = {};
-	const struct p2pbuf_phys_ops *ops;
-	const struct p2pbuf_ranges *ranges;
+	struct dma_buf_attachment *attach;
 	int ret;
 
 	if (!target->client)
 		return -ENOENT;
-	ops = p2pbuf_phys_ops(target->dmabuf);
-	if (!ops)
+	if (!p2pbuf_phys_ops(target->dmabuf))
 		return -EOPNOTSUPP;
+	attach = attach_any(target->dmabuf, &target->client->dev);
+	if (IS_ERR(attach))
+		return PTR_ERR(attach);
 
-	attach.dmabuf = target->dmabuf;
-	attach.dev = &target->client->dev;
 	dma_resv_lock(target->dmabuf->resv, NULL);
-	ranges = ops->map(&attach, DMA_BIDIRECTIONAL);
-	ret = PTR_ERR_OR_ZERO(ranges);
-	if (!ret) {
-		ret = fn(&attach, ranges, args);
-		ops->unmap(&attach);
-	}
+	ret = with_attached(attach, &target->client->dev, fn, args);
 	dma_resv_unlock(target->dmabuf->resv);
+	dma_buf_detach(target->dmabuf, attach);
 	return ret;
 }
 
