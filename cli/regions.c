@@ -33,7 +33,6 @@ static const char *reason_text(unsigned int reason)
 		[P2PBUF_REASON_NONE] = NULL,
 		[P2PBUF_REASON_ABSENT] = "not there, or the upper half of a 64-bit BAR",
 		[P2PBUF_REASON_IO_PORT] = "I/O ports, which peers cannot reach",
-		[P2PBUF_REASON_UNASSIGNED] = "has no address",
 		[P2PBUF_REASON_SUB_PAGE] = "smaller than a page, or not aligned to one",
 		[P2PBUF_REASON_NOT_MAPPABLE] = "the PCI core lets nobody map this function's BARs",
 	};

@@ -183,6 +183,7 @@ struct p2pbuf_client {
 void p2pbuf_exporter_put(struct p2pbuf_exporter *exp);
 
 /* region.c */
+void p2pbuf_regions_warn(struct pci_dev *pdev);
 int p2pbuf_regions_init(struct p2pbuf_exporter *exp);
 
 /* msix.c */

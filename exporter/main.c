@@ -45,8 +45,9 @@ static int setup(struct p2pbuf_exporter *exp)
 	int ret;
 
 	ret = pcim_enable_device(pdev);
+	p2pbuf_regions_warn(pdev);
 	if (ret)
-		return ret;
+		return dev_err_probe(&pdev->dev, ret, "cannot be enabled\n");
 	ret = check_answers(pdev);
 	if (ret)
 		return ret;

@@ -15,8 +15,6 @@ static u32 region_reason(struct pci_dev *pdev, int bar)
 		return P2PBUF_REASON_ABSENT;
 	if (flags & IORESOURCE_IO)
 		return P2PBUF_REASON_IO_PORT;
-	if (flags & IORESOURCE_UNSET)
-		return P2PBUF_REASON_UNASSIGNED;
 	if (pdev->non_mappable_bars)
 		return P2PBUF_REASON_NOT_MAPPABLE;
 	if (!PAGE_ALIGNED(pci_resource_start(pdev, bar)) ||
@@ -47,8 +45,7 @@ static int region_init(struct pci_dev *pdev, int bar, struct p2pbuf_region *regi
 	if (flags & IORESOURCE_PREFETCH)
 		region->flags |= P2PBUF_REGION_PREFETCHABLE;
 
-	if (!(flags & IORESOURCE_MEM) || (flags & IORESOURCE_UNSET) ||
-	    region->reason == P2PBUF_REASON_ABSENT)
+	if (!(flags & IORESOURCE_MEM) || region->reason == P2PBUF_REASON_ABSENT)
 		return 0;
 
 	ret = pcim_request_region(pdev, bar, P2PBUF_EXPORTER_NAME);
@@ -61,6 +58,46 @@ static int region_init(struct pci_dev *pdev, int bar, struct p2pbuf_region *regi
 	if ((flags & IORESOURCE_PREFETCH) && reserve_write_combining(pdev, bar))
 		region->flags |= P2PBUF_REGION_WRITE_COMBINING;
 	return 0;
+}
+
+/*
+ * What the PCI core finds no address for it forgets (Linux 7.3, reset_resource() in
+ * drivers/pci/setup-bus.c) or leaves marked, and then does not enable the function
+ * (pci_enable_resources() in drivers/pci/setup-res.c). The register of a BAR says of what is
+ * forgotten that it is there, by its type or an address, unless it has the type 0 and no address.
+ */
+static bool has_no_address(struct pci_dev *pdev, int bar)
+{
+	u32 value;
+
+	if (pci_resource_flags(pdev, bar))
+		return pci_resource_flags(pdev, bar) & IORESOURCE_UNSET;
+	pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar, &value);
+	return value && !PCI_POSSIBLE_ERROR(value);
+}
+
+static bool is_64bit(struct pci_dev *pdev, int bar)
+{
+	u32 value;
+
+	if (pci_resource_flags(pdev, bar))
+		return pci_resource_flags(pdev, bar) & IORESOURCE_MEM_64;
+	pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar, &value);
+	value &= PCI_BASE_ADDRESS_SPACE | PCI_BASE_ADDRESS_MEM_TYPE_MASK;
+	return value == PCI_BASE_ADDRESS_MEM_TYPE_64;
+}
+
+/**
+ * p2pbuf_regions_warn - name the BARs that have no address
+ * @pdev: the function, enabled or not
+ */
+void p2pbuf_regions_warn(struct pci_dev *pdev)
+{
+	int bar;
+
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar += is_64bit(pdev, bar) ? 2 : 1)
+		if (has_no_address(pdev, bar))
+			pci_warn(pdev, "BAR %d has no address\n", bar);
 }
 
 /**

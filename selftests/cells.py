@@ -67,8 +67,8 @@ INTEL = ["--iommu", "intel"]
 ACS_REDIRECT = ["--topology", "acs-redirect"]
 PASSTHROUGH = ["--iommu", "passthrough"]
 FORCE_BOUNCE = ["--append", "swiotlb=force"]
-# Has an I/O-port BAR.
-TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev"]
+# Has an I/O-port BAR, and a BAR that there is no room for.
+TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev,membar=64T"]
 
 
 def below_port(port, bus, slot, device):

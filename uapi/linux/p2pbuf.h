@@ -56,10 +56,10 @@ enum p2pbuf_region_flags {
 /**
  * enum p2pbuf_region_reason - why a region is not exportable
  * @P2PBUF_REASON_NONE: it is exportable
- * @P2PBUF_REASON_ABSENT: the function does not implement this BAR, or it is the
- *	upper half of a 64-bit BAR
+ * @P2PBUF_REASON_ABSENT: the function does not implement this BAR, it is the upper half of
+ *	a 64-bit BAR, or the PCI core found no address for it, forgot it and said so in the
+ *	kernel log, as the driver does in its turn
  * @P2PBUF_REASON_IO_PORT: an I/O-port BAR; peers cannot reach it by memory requests
- * @P2PBUF_REASON_UNASSIGNED: the BAR has no address
  * @P2PBUF_REASON_SUB_PAGE: smaller than a CPU page, or not aligned to one: a page
  *	would expose what lies beside it
  * @P2PBUF_REASON_NOT_MAPPABLE: the PCI core says that neither the CPU nor peers may
@@ -69,7 +69,6 @@ enum p2pbuf_region_reason {
 	P2PBUF_REASON_NONE,
 	P2PBUF_REASON_ABSENT,
 	P2PBUF_REASON_IO_PORT,
-	P2PBUF_REASON_UNASSIGNED,
 	P2PBUF_REASON_SUB_PAGE,
 	P2PBUF_REASON_NOT_MAPPABLE,
 };
