@@ -45,7 +45,8 @@ static irqreturn_t edu_interrupt(int irq, void *data)
 	struct edu *edu = data;
 	u32 status = readl(edu->regs + EDU_IRQ_STATUS);
 
-	if (!status)
+	/* All ones of a function that does not answer is no transfer that is over. */
+	if (!status || PCI_POSSIBLE_ERROR(status))
 		return IRQ_NONE;
 	writel(status, edu->regs + EDU_IRQ_ACK);
 	if (status & EDU_IRQ_DMA)
