@@ -19,14 +19,37 @@ REPORT = re.compile("|".join([
     r"inconsistent lock state", r"suspicious RCU usage",
     r"bad unlock balance", r"held lock freed", r"locks? still held",
     r"scheduling while atomic", r"sleeping function called from invalid",
-    r"INFO: task .* blocked for more than", r"rcu: INFO: .* stall",
+    r"INFO: task .* blocked.* for more than", r"rcu: INFO: .* stall",
     r"soft lockup", r"hard LOCKUP", r"general protection fault",
     r"unable to handle", r"list_(add|del) corruption", r"refcount_t: ",
     r"ODEBUG: ", r"Bad page state",
     r"Bad rss-counter", r"double free", r"Slab corruption",
     r"stack-protector:", r"irq \d+: nobody cared",
+    # Messages without a WARNING, by the file that prints them (Linux 7.3).
+    r"unlocked secondary bus reset via",		# drivers/pci/pci.c
+    r"Unbalanced pm_runtime_", r"usage count underflow",
+                                            # drivers/base/power/runtime.c
+    r"Resources present before probing",	# drivers/base/dd.c
+    r"kobject: .*(-EEXIST|initialized)",	# lib/kobject.c
+    r"cannot create duplicate filename",	# fs/sysfs/dir.c
+    r"debugfs: .* already exists",		# fs/debugfs/inode.c
+    r"Trying to free nonexistent resource",	# kernel/resource.c
+    r"iommu: unaligned: ",			# drivers/iommu/iommu.c
+    # A range was reserved, or given back, otherwise than it is mapped:
+    # arch/x86/mm/pat/memtype.c, memtype_interval.c.
+    r"x86/PAT: .*(conflicting|freeing invalid|map pfn expected)",
+    r"BUG [^ ]+ \(", r"FIX [^ ]+: ",	# mm/slub.c, both after a bug
+    # Of the user's sizes, or because something else holds all there is;
+    # failures that a test injects do not say this.
+    r"page allocation failure: ",		# mm/page_alloc.c
+    r"ref_tracker: .*( users at|already released)",	# lib/ref_tracker.c
+    r"huh, entered softirq",		# kernel/softirq.c
+    r"trying to register non-static key",	# kernel/locking/lockdep.c
+    r"VM_FAULT_OOM leaked",			# mm/oom_kill.c
+    r"kmemleak: Found object by alias",	# mm/kmemleak.c
     # Checkers that give up.
     r"kmemleak: .*disabled", r"ODEBUG disabled",
+    r"turning off the locking correctness validator",
 ]))
 
 # Printed by the debugging aids themselves when they come up.
