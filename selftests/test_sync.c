@@ -1395,29 +1395,15 @@ TEST_F_TIMEOUT(sync, refused_write, GUEST_TIMEOUT)
 	drop_buffer(&ram);
 }
 
-static uint16_t read_command(void)
-{
-	uint16_t command = 0;
-	char path[128];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", importer_bdf());
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (pread(fd, &command, sizeof(command), PCI_COMMAND) != sizeof(command))
-		command = 0;
-	close(fd);
-	return command;
-}
-
 static bool is_master(void)
 {
-	return read_command() & PCI_COMMAND_MASTER;
+	return read_command(importer_bdf()) & PCI_COMMAND_MASTER;
 }
 
 /* Behind the driver's back. Interrupts are memory writes and do not come either. */
 static int clear_master(void)
 {
-	uint16_t command = read_command() & ~PCI_COMMAND_MASTER;
+	uint16_t command = read_command(importer_bdf()) & ~PCI_COMMAND_MASTER;
 	char path[128];
 	int fd, ret;
 

@@ -27,20 +27,6 @@
 /* Of the guest's time: a slot's attention button takes 5 s, a link's recovery 1 s. */
 #define PATIENCE	60
 
-/* The port above a function, as configuration space file. */
-static int open_port(const char *bdf)
-{
-	char link[PATH_MAX], path[PATH_MAX];
-	char *end;
-
-	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s", bdf);
-	if (!realpath(link, path))
-		return -errno;
-	end = strrchr(path, '/');
-	strcpy(end, "/config");
-	return open(path, O_RDWR | O_CLOEXEC);
-}
-
 static int find_express(int config)
 {
 	uint8_t at, id;

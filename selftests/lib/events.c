@@ -4,8 +4,13 @@
  * -errno.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include <linux/pci_regs.h>
 
 #include "p2pbuf_test.h"
 
@@ -67,25 +72,44 @@ int hibernate_and_resume(int exporter)
 	return sleep_and_wake(HIBERNATE_DELAY, "disk");
 }
 
-static int count_recoveries(void)
+static int count_recoveries(const char *how)
 {
-	return run_shell("exit $(dmesg | grep -c 'AER: device recovery successful')");
+	return run_shell("exit $(dmesg | grep -c 'AER: device recovery %s')", how);
 }
 
-/* An error of the link below a port: the PCI core resets what is there. */
-int error_below(const char *port)
+/* An error that a port reports, as QEMU calls it, and the end of what the PCI core does then. */
+static int inject(const char *port, const char *error, const char *end)
 {
-	int ret, tries, before = count_recoveries();
+	int ret, tries, before = count_recoveries(end);
 	char command[64];
 
-	snprintf(command, sizeof(command), "pcie_aer_inject_error %s DLP", port);
+	snprintf(command, sizeof(command), "pcie_aer_inject_error %s %s", port, error);
 	ret = tell_qemu(command);
-	for (tries = 0; !ret && count_recoveries() == before; tries++) {
+	for (tries = 0; !ret && count_recoveries(end) == before; tries++) {
 		usleep(100000);
 		if (tries == 10 * PATIENCE)
 			ret = -ETIMEDOUT;
 	}
 	return ret;
+}
+
+/* An error of the link below a port: the PCI core resets what is there. */
+int error_below(const char *port)
+{
+	return inject(port, "DLP", "successful");
+}
+
+/* ... and it does not come back. */
+int lost_link(int exporter)
+{
+	(void)exporter;
+	return inject("port0", "DLP", "failed");
+}
+
+/* No reset is needed, but a function below the port has no driver. */
+int unrecovered_error(const char *port)
+{
+	return inject(port, "COMP_TIME", "failed");
 }
 
 int error_and_recovery(int exporter)
@@ -112,4 +136,47 @@ int remove_and_rescan(int exporter)
 {
 	(void)exporter;
 	return replace_function(exporter_bdf());
+}
+
+/* The port above a function, as configuration space file. */
+int open_port(const char *bdf)
+{
+	char link[PATH_MAX], path[PATH_MAX];
+	char *end;
+
+	snprintf(link, sizeof(link), "/sys/bus/pci/devices/%s", bdf);
+	if (!realpath(link, path))
+		return -errno;
+	end = strrchr(path, '/');
+	strcpy(end, "/config");
+	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/* Its configuration space is not found, and reads all ones, while the port has another bus. */
+int hide_function(const char *bdf, bool hidden)
+{
+	uint8_t bus = hidden ? 0xff : strtoul(bdf + strlen("0000:"), NULL, 16);
+	int port = open_port(bdf), ret;
+
+	if (port < 0)
+		return port;
+	ret = pwrite(port, &bus, 1, PCI_SECONDARY_BUS) == 1 ? 0 : -errno;
+	close(port);
+	return ret;
+}
+
+/* The command register, or -errno. */
+int read_command(const char *bdf)
+{
+	char path[PATH_MAX];
+	uint16_t command;
+	int config, ret;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	config = open(path, O_RDONLY | O_CLOEXEC);
+	if (config < 0)
+		return -errno;
+	ret = pread(config, &command, 2, PCI_COMMAND) == 2 ? command : -EIO;
+	close(config);
+	return ret;
 }

@@ -139,3 +139,13 @@ int count_faults(uint64_t addr)
 	snprintf(text, sizeof(text), format, (unsigned long long)addr);
 	return run_shell("exit $(dmesg | grep -c '%s')", text);
 }
+
+/* Whether the exporter's fdinfo says so, in the order of enum p2pbuf_loss. */
+bool is_lost_by(int exporter, const char *losses)
+{
+	char path[64], info[4096], line[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", exporter);
+	snprintf(line, sizeof(line), "lost-by:\t%s\n", losses);
+	return read_file(path, info, sizeof(info)) > 0 && strstr(info, line);
+}

@@ -69,9 +69,14 @@ bool can_hibernate(void);
 int hibernate_and_resume(int exporter);
 int error_below(const char *port);
 int error_and_recovery(int exporter);
+int lost_link(int exporter);
+int unrecovered_error(const char *port);
 int unbind_and_bind(int exporter);
 int replace_function(const char *bdf);
 int remove_and_rescan(int exporter);
+int open_port(const char *bdf);
+int hide_function(const char *bdf, bool hidden);
+int read_command(const char *bdf);
 
 /* acs.c: the port above both functions, and whether it redirects */
 int common_port(char *port, size_t size);
@@ -221,6 +226,7 @@ void *before_hole(size_t length);
 bool faults_are_logged(void);
 int count_faults(uint64_t addr);
 bool raises_sigbus(volatile uint8_t *byte);
+bool is_lost_by(int exporter, const char *losses);
 
 /* Seconds of the guest's time until what should have ended counts as hung. */
 #define HUNG_SECONDS	20
