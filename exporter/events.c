@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What can happen to a PCI function while its memory is exported. Each event takes access
- * away before the memory goes, and gives it back when it is there again.
+ * away before the memory goes, and gives it back if it is there again.
  *
  * The PCI core calls all of these, and remove(), with the device lock held
  * (drivers/pci/pci.c, drivers/pci/pcie/err.c, Documentation/PCI/pci-error-recovery.rst);
@@ -14,6 +14,105 @@
 
 #include "exporter.h"
 
+/* A VF's are zero and its PF's business (drivers/pci/iov.c), a fixed one may have no register. */
+static bool has_register(const struct pci_dev *pdev, const struct resource *res)
+{
+	return !pdev->is_virtfn && (res->flags & IORESOURCE_MEM) && resource_size(res) &&
+	       !(res->flags & (IORESOURCE_UNSET | IORESOURCE_PCI_FIXED));
+}
+
+static bool bar_is_set(struct pci_dev *pdev, unsigned int bar)
+{
+	const struct resource *res = pci_resource_n(pdev, bar);
+	int reg = PCI_BASE_ADDRESS_0 + 4 * bar;
+	u32 low, high = 0;
+
+	if (!has_register(pdev, res))
+		return true;
+	pci_read_config_dword(pdev, reg, &low);
+	if (res->flags & IORESOURCE_MEM_64)
+		pci_read_config_dword(pdev, reg + 4, &high);
+	low &= PCI_BASE_ADDRESS_MEM_MASK;
+	return ((u64)high << 32 | low) == pci_bus_address(pdev, bar);
+}
+
+/* All ones is what a function that does not answer reads; a VF has no memory bit. */
+static bool set_memory_bit(struct pci_dev *pdev, bool on)
+{
+	u16 command;
+
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	if (PCI_POSSIBLE_ERROR(command))
+		return false;
+	command &= ~PCI_COMMAND_MEMORY;
+	if (on)
+		command |= PCI_COMMAND_MEMORY;
+	pci_write_config_word(pdev, PCI_COMMAND, command);
+	pci_read_config_word(pdev, PCI_COMMAND, &command);
+	return !PCI_POSSIBLE_ERROR(command) &&
+	       (pdev->is_virtfn || !(command & PCI_COMMAND_MEMORY) == !on);
+}
+
+/* Answers, has its addresses, and decodes memory or not. */
+static bool is_usable(struct pci_dev *pdev, bool memory)
+{
+	unsigned int bar;
+
+	if (!pci_device_is_present(pdev))
+		return false;
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		if (!bar_is_set(pdev, bar))
+			return false;
+	return set_memory_bit(pdev, memory);
+}
+
+/**
+ * p2pbuf_exporter_keep_state - keep the state of configuration space that is restored
+ * @exp: the exporter, being probed
+ *
+ * The PCI core saves a state at the beginning of each reset and of each suspend, and restores
+ * that: if the function did not come back from the one before, it is a state without
+ * addresses, and a reset that works ends in it. So ours is kept apart.
+ *
+ * Return: 0, -EIO (the function does not answer, or has other addresses than the kernel
+ * believes), -ENOMEM.
+ */
+int p2pbuf_exporter_keep_state(struct p2pbuf_exporter *exp)
+{
+	if (!is_usable(exp->pdev, true))
+		return dev_err_probe(exp->dev, -EIO, "does not answer or decode\n");
+	pci_save_state(exp->pdev);
+	exp->state = pci_store_saved_state(exp->pdev);
+	return exp->state ? 0 : -ENOMEM;
+}
+
+/* ... as soon as @ended is over, with the kept state if the one that is there is no good. */
+static bool is_back(struct p2pbuf_exporter *exp, u32 ended)
+{
+	bool memory = !(exp->losses & ~ended & P2PBUF_LOSS_MEMORY_OFF);
+
+	if (is_usable(exp->pdev, memory))
+		return true;
+	pci_load_saved_state(exp->pdev, exp->state);
+	pci_restore_state(exp->pdev);
+	return is_usable(exp->pdev, memory);
+}
+
+/*
+ * Give access back, if the function answers and decodes as it should: that is read, as events
+ * end without a result. Otherwise the loss becomes another, which a reset ends.
+ */
+static int end_loss(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss)
+{
+	if (!is_back(exp, loss)) {
+		if (!(exp->losses & P2PBUF_LOSS_FAILED))
+			dev_err(exp->dev, "does not answer or decode, reset it\n");
+		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_FAILED);
+	}
+	p2pbuf_exporter_restore(exp, loss);
+	return exp->losses & P2PBUF_LOSS_FAILED ? -EIO : 0;
+}
+
 static void reset_prepare(struct pci_dev *pdev)
 {
 	p2pbuf_exporter_revoke(pci_get_drvdata(pdev), P2PBUF_LOSS_RESET);
@@ -21,19 +120,31 @@ static void reset_prepare(struct pci_dev *pdev)
 
 static void reset_done(struct pci_dev *pdev)
 {
-	p2pbuf_exporter_restore(pci_get_drvdata(pdev), P2PBUF_LOSS_RESET);
+	struct p2pbuf_exporter *exp = pci_get_drvdata(pdev);
+
+	p2pbuf_exporter_restore(exp, P2PBUF_LOSS_FAILED);
+	end_loss(exp, P2PBUF_LOSS_RESET);
 }
 
-/* The link may be frozen, but importers must have let go before it is reset. */
+/*
+ * The link may be frozen, but importers must have let go before it is reset. A recovery ends
+ * with resume, or for a function without one with a permanent failure, whatever resets are
+ * in between (drivers/pci/pcie/err.c, pcie_do_recovery()).
+ */
 static pci_ers_result_t error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
-	p2pbuf_exporter_revoke(pci_get_drvdata(pdev), P2PBUF_LOSS_ERROR);
+	struct p2pbuf_exporter *exp = pci_get_drvdata(pdev);
+
 	switch (state) {
 	case pci_channel_io_perm_failure:
+		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_FAILED);
+		p2pbuf_exporter_restore(exp, P2PBUF_LOSS_ERROR);
 		return PCI_ERS_RESULT_DISCONNECT;
 	case pci_channel_io_frozen:
+		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_ERROR);
 		return PCI_ERS_RESULT_NEED_RESET;
 	default:
+		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_ERROR);
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	}
 }
@@ -43,17 +154,15 @@ static pci_ers_result_t mmio_enabled(struct pci_dev *pdev)
 	return PCI_ERS_RESULT_RECOVERED;
 }
 
-/* Saved at probe and with each change of ours; a restored state can be restored once. */
 static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 {
-	pci_restore_state(pdev);
-	pci_save_state(pdev);
-	return PCI_ERS_RESULT_RECOVERED;
+	return is_back(pci_get_drvdata(pdev), 0) ? PCI_ERS_RESULT_RECOVERED :
+						   PCI_ERS_RESULT_DISCONNECT;
 }
 
 static void error_resume(struct pci_dev *pdev)
 {
-	p2pbuf_exporter_restore(pci_get_drvdata(pdev), P2PBUF_LOSS_ERROR);
+	end_loss(pci_get_drvdata(pdev), P2PBUF_LOSS_ERROR);
 }
 
 const struct pci_error_handlers p2pbuf_exporter_err_handler = {
@@ -73,8 +182,7 @@ static int suspend(struct device *dev)
 
 static int resume(struct device *dev)
 {
-	p2pbuf_exporter_restore(dev_get_drvdata(dev), P2PBUF_LOSS_SUSPEND);
-	return 0;
+	return end_loss(dev_get_drvdata(dev), P2PBUF_LOSS_SUSPEND);
 }
 
 const struct dev_pm_ops p2pbuf_exporter_pm_ops = {
@@ -87,14 +195,14 @@ const struct dev_pm_ops p2pbuf_exporter_pm_ops = {
  */
 static int begin_event(struct p2pbuf_exporter *exp)
 {
+	int ret;
+
 	if (device_lock_interruptible(exp->dev))
 		return -EINTR;
-	if (exp->losses & P2PBUF_LOSS_REMOVED) {
+	ret = exp->losses & P2PBUF_LOSS_REMOVED ? -ENODEV : pm_runtime_resume_and_get(exp->dev);
+	if (ret)
 		device_unlock(exp->dev);
-		return -ENODEV;
-	}
-	pm_runtime_get_sync(exp->dev);
-	return 0;
+	return ret;
 }
 
 static void end_event(struct p2pbuf_exporter *exp)
@@ -108,8 +216,8 @@ static void end_event(struct p2pbuf_exporter *exp)
  * @exp: the exporter
  *
  * Context: may sleep, as long as importers take to unmap.
- * Return: 0, -ENODEV (unbound), -EINTR, -EOPNOTSUPP (no way to reset the function), or an
- * error of pci_reset_function_locked().
+ * Return: 0, -ENODEV (unbound), -EINTR, -EOPNOTSUPP (no way to reset the function), -EIO (it
+ * is not back), or an error of its resume or of pci_reset_function_locked().
  */
 int p2pbuf_exporter_reset(struct p2pbuf_exporter *exp)
 {
@@ -118,21 +226,15 @@ int p2pbuf_exporter_reset(struct p2pbuf_exporter *exp)
 	ret = begin_event(exp);
 	if (ret)
 		return ret;
-	ret = pci_reset_function_locked(exp->pdev);
+	if (!exp->pdev->reset_methods[0])
+		ret = -EOPNOTSUPP;
+	else
+		ret = pci_reset_function_locked(exp->pdev);
+	/* -ENOTTY is also that the function is not ready again (pci_dev_wait()). */
+	if (exp->losses & P2PBUF_LOSS_FAILED)
+		ret = -EIO;
 	end_event(exp);
 	return ret == -ENOTTY ? -EOPNOTSUPP : ret;
-}
-
-static void write_memory_bit(struct pci_dev *pdev, bool on)
-{
-	u16 command;
-
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	command &= ~PCI_COMMAND_MEMORY;
-	if (on)
-		command |= PCI_COMMAND_MEMORY;
-	pci_write_config_word(pdev, PCI_COMMAND, command);
-	pci_save_state(pdev);
 }
 
 /**
@@ -141,7 +243,8 @@ static void write_memory_bit(struct pci_dev *pdev, bool on)
  * @on: memory decoding is to be on
  *
  * Context: may sleep, as long as importers take to unmap.
- * Return: 0, -ENODEV (unbound), -EINTR.
+ * Return: 0, -ENODEV (unbound), -EINTR, -EIO (to be on, and the function does not answer or
+ * decode), or an error of its resume.
  */
 int p2pbuf_exporter_set_memory(struct p2pbuf_exporter *exp, bool on)
 {
@@ -151,12 +254,11 @@ int p2pbuf_exporter_set_memory(struct p2pbuf_exporter *exp, bool on)
 	if (ret)
 		return ret;
 	if (on) {
-		write_memory_bit(exp->pdev, true);
-		p2pbuf_exporter_restore(exp, P2PBUF_LOSS_MEMORY_OFF);
+		ret = end_loss(exp, P2PBUF_LOSS_MEMORY_OFF);
 	} else {
 		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_MEMORY_OFF);
-		write_memory_bit(exp->pdev, false);
+		set_memory_bit(exp->pdev, false);
 	}
 	end_event(exp);
-	return 0;
+	return ret;
 }

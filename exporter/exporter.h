@@ -48,6 +48,7 @@ struct p2pbuf_window {
  * @P2PBUF_LOSS_MEMORY_OFF: memory decoding is off
  * @P2PBUF_LOSS_SUSPEND: the system is suspended
  * @P2PBUF_LOSS_ERROR: the PCI core is recovering the function from an error
+ * @P2PBUF_LOSS_FAILED: it did not come back from one of these; until a reset that works
  */
 enum p2pbuf_loss {
 	P2PBUF_LOSS_REMOVED	= BIT(0),
@@ -55,6 +56,7 @@ enum p2pbuf_loss {
 	P2PBUF_LOSS_MEMORY_OFF	= BIT(2),
 	P2PBUF_LOSS_SUSPEND	= BIT(3),
 	P2PBUF_LOSS_ERROR	= BIT(4),
+	P2PBUF_LOSS_FAILED	= BIT(5),
 };
 
 /**
@@ -91,6 +93,7 @@ enum p2pbuf_count {
  * @counts: by enum p2pbuf_count, without those of @buffers
  * @regions: by BAR number
  * @msix: of the MSI-X table and of its pending bits; constant after probe
+ * @state: configuration space as of probe, constant
  * @misc: the node
  * @debugfs: directory
  */
@@ -104,6 +107,7 @@ struct p2pbuf_exporter {
 	u64 counts[P2PBUF_NR_COUNTS];
 	struct p2pbuf_region regions[PCI_STD_NUM_BARS];
 	struct p2pbuf_window msix[2];
+	struct pci_saved_state *state;
 	struct miscdevice misc;
 	struct dentry *debugfs;
 };
@@ -211,6 +215,19 @@ void p2pbuf_buffer_forget_fences(struct p2pbuf_buffer *buf);
 void p2pbuf_exporter_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
 void p2pbuf_exporter_restore(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
 
+/**
+ * p2pbuf_exporter_loss_errno - what to say of a revoked buffer
+ * @exp: the exporter, whose lock need not be held: the answer is good until the next event
+ *
+ * Return: -EIO if the function failed, else -ENODEV.
+ */
+static inline int p2pbuf_exporter_loss_errno(const struct p2pbuf_exporter *exp)
+{
+	u32 losses = READ_ONCE(exp->losses);
+
+	return losses & P2PBUF_LOSS_FAILED && !(losses & P2PBUF_LOSS_REMOVED) ? -EIO : -ENODEV;
+}
+
 /* show.c */
 void p2pbuf_exporter_show(struct p2pbuf_exporter *exp, struct seq_file *m);
 
@@ -230,6 +247,7 @@ void p2pbuf_access_restore(struct p2pbuf_buffer *buf);
 /* events.c */
 extern const struct pci_error_handlers p2pbuf_exporter_err_handler;
 extern const struct dev_pm_ops p2pbuf_exporter_pm_ops;
+int p2pbuf_exporter_keep_state(struct p2pbuf_exporter *exp);
 int p2pbuf_exporter_reset(struct p2pbuf_exporter *exp);
 int p2pbuf_exporter_set_memory(struct p2pbuf_exporter *exp, bool on);
 

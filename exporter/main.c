@@ -16,6 +16,7 @@ static void exporter_release(struct kref *kref)
 
 	mutex_destroy(&exp->lock);
 	put_device(exp->dev);
+	kfree(exp->state);
 	kfree(exp);
 }
 
@@ -60,6 +61,9 @@ static int setup(struct p2pbuf_exporter *exp)
 	ret = pcim_p2pdma_init(pdev);
 	if (ret)
 		return dev_err_probe(&pdev->dev, ret, "no peer-to-peer support\n");
+	ret = p2pbuf_exporter_keep_state(exp);
+	if (ret)
+		return ret;
 	return p2pbuf_node_register(&exp->misc, &pdev->dev, "exporter",
 				    &p2pbuf_exporter_fops);
 }
@@ -88,7 +92,6 @@ static int p2pbuf_exporter_probe(struct pci_dev *pdev, const struct pci_device_i
 		p2pbuf_exporter_put(exp);
 		return ret;
 	}
-	pci_save_state(pdev);
 	p2pbuf_exporter_debugfs_add(exp);
 	/* The PCI core's reference of the probe: from now on users hold the function. */
 	pm_runtime_put(&pdev->dev);

@@ -18,6 +18,7 @@ static const struct {
 	{ P2PBUF_LOSS_MEMORY_OFF, "memory-off" },
 	{ P2PBUF_LOSS_SUSPEND, "suspend" },
 	{ P2PBUF_LOSS_ERROR, "error" },
+	{ P2PBUF_LOSS_FAILED, "failed" },
 };
 
 static void show_losses(const struct p2pbuf_exporter *exp, struct seq_file *m)

@@ -138,21 +138,26 @@ struct p2pbuf_export {
  * mmap() fail with ENODEV. After all but the last two access comes back: attachments
  * are told once more, and the same DMABUF can be mapped again. A buffer exported
  * meanwhile starts without access. Memory decoding turned off behind the driver's back,
- * through configuration space, is not noticed.
+ * through configuration space, is not noticed, and ends with the next event.
+ *
+ * Access does not come back if after an event the function does not answer, does not decode
+ * memory, or has other addresses in its BARs than the kernel gave it; and if the
+ * recovery from an error fails. Until a reset that works, by whatever way, attach, map and
+ * mmap() then fail with EIO.
  *
  * Importers see these errors of the DMABUF. Attach: EOPNOTSUPP (the importer
  * does not declare peer-to-peer, or has no invalidate_mappings callback),
  * EREMOTEIO (no route between the two functions; the kernel log names the port
  * or bridge in the way), ENOLINK (the route cannot be told, see
- * P2PBUF_ROUTE_REASON_SILENT), ENODEV (revoked). Map: EREMOTEIO, ENOLINK and ENODEV again,
- * EACCES (device writes to an O_RDONLY DMABUF), ERANGE (the DMA
+ * P2PBUF_ROUTE_REASON_SILENT), ENODEV (revoked), EIO (the function failed). Map: EREMOTEIO,
+ * ENOLINK, ENODEV and EIO again, EACCES (device writes to an O_RDONLY DMABUF), ERANGE (the DMA
  * mask of the importer does not reach), EADDRNOTAVAIL (the bus limit of the
  * importer does not reach), EPERM (the importer's DMA must be bounced, for
  * example swiotlb=force), EINVAL (a range is not a multiple of the IOMMU's page
  * size), EIO (the DMA API refused a range), ENOMEM (memory, or no IOVA space left).
  *
  * mmap() of the DMABUF: EINVAL (not MAP_SHARED, or beyond the size), EACCES (not
- * allowed by @open_flags), ENODEV (revoked).
+ * allowed by @open_flags), ENODEV (revoked), EIO (the function failed).
  *
  * Errors, in the order of the checks:
  * EINVAL (unknown bits in @flags or @open_flags), ENODATA (@nr_ranges is zero),
@@ -187,8 +192,9 @@ struct p2pbuf_reset {
  * function is back. The contents of the memory are whatever the reset makes of them.
  *
  * Errors: EOPNOTSUPP (there is no way to reset this function alone), EINTR (a signal
- * arrived while another event was waited for), EIO and others of the PCI core (the reset
- * failed).
+ * arrived while another event of the function, or of the port above it, was waited for), EIO
+ * (the function is not back, and access stays lost), and others of the PCI core (the reset
+ * or waking the function failed; it answers, and access is back).
  */
 #define P2PBUF_IOCTL_RESET \
 	_IOW(P2PBUF_IOCTL_BASE, 0x02, struct p2pbuf_reset)
@@ -206,9 +212,10 @@ struct p2pbuf_memory {
 /**
  * P2PBUF_IOCTL_MEMORY - turn memory decoding of the function on or off
  *
- * Repeating it is no error.
+ * Repeating it is no error. It does not replace a reset, see P2PBUF_IOCTL_EXPORT.
  *
- * Errors: EINTR (a signal arrived while another event was waited for).
+ * Errors: EINTR (a signal arrived while another event was waited for), EIO (to be on, and the
+ * function failed), and those of waking the function.
  */
 #define P2PBUF_IOCTL_MEMORY \
 	_IOW(P2PBUF_IOCTL_BASE, 0x03, struct p2pbuf_memory)
