@@ -24,6 +24,8 @@ struct reason {
 #define REVOKED		"the exporter has taken access away"
 #define WAIT		\
 	"p2pbuf events shows when it comes back; after an unbind it does not: export anew"
+#define FAILED		"the exporter's function did not come back from an event"
+#define RESET		"reset it: echo 1 > /sys/bus/pci/devices/FUNCTION/reset"
 #define ROOT		"it takes CAP_SYS_ADMIN, as the addresses can be physical ones: run it as root"
 
 static const struct reason reasons[] = {
@@ -49,6 +51,7 @@ static const struct reason reasons[] = {
 	{ CALL_IMPORT, EOPNOTSUPP, "the exporter cannot be imported in this way",
 	  "try --interconnect auto, and --flow revocable" },
 	{ CALL_IMPORT, ENODEV, REVOKED, WAIT },
+	{ CALL_IMPORT, EIO, FAILED, RESET },
 	{ CALL_MAP, EREMOTEIO, NO_ROUTE, TOPO },
 	{ CALL_MAP, ENOLINK, SILENT, TOPO },
 	{ CALL_MAP, ENODEV, REVOKED, WAIT },
@@ -60,7 +63,8 @@ static const struct reason reasons[] = {
 	  "boot without swiotlb=force" },
 	{ CALL_MAP, EINVAL, "a range is not a multiple of the IOMMU's page size",
 	  "export ranges that are" },
-	{ CALL_MAP, EIO, "the DMA API refused a range", "the kernel log may say more: dmesg" },
+	{ CALL_MAP, EIO, FAILED ", or the DMA API refused a range",
+	  "the kernel log says which: dmesg; for the first: " RESET },
 	{ CALL_MAP, ENOMEM, "no memory, or no IOVA space left for the buffer",
 	  "export less of it, or release other mappings of the importer" },
 	{ CALL_COPY, EIO, "the data did not arrive",

@@ -17,7 +17,7 @@ static int get_awake(struct p2pbuf_buffer *buf)
 {
 	guard(mutex)(&buf->lock);
 	if (buf->revoked)
-		return -ENODEV;
+		return p2pbuf_exporter_loss_errno(buf->exp);
 	if (!buf->nr_users)
 		return -EAGAIN;
 	buf->nr_users++;
@@ -29,7 +29,8 @@ static int get_awake(struct p2pbuf_buffer *buf)
  * @buf: the buffer
  *
  * Context: may sleep, as long as the function takes to wake up.
- * Return: 0, -ENODEV (revoked), or the error with which the function failed to resume.
+ * Return: 0, an error of p2pbuf_exporter_loss_errno() (revoked), or that with which the
+ * function failed to resume.
  */
 int p2pbuf_access_get(struct p2pbuf_buffer *buf)
 {
@@ -44,7 +45,7 @@ int p2pbuf_access_get(struct p2pbuf_buffer *buf)
 	if (ret)
 		return ret;
 	guard(mutex)(&buf->lock);
-	ret = buf->revoked ? -ENODEV : 0;
+	ret = buf->revoked ? p2pbuf_exporter_loss_errno(buf->exp) : 0;
 	/* One hold on the function is enough for all users. */
 	if (ret || buf->nr_users++)
 		pm_runtime_put(dev);

@@ -42,7 +42,7 @@ void p2pbuf_buffer_put(struct p2pbuf_buffer *buf)
 static int check_usable(struct p2pbuf_buffer *buf)
 {
 	dma_resv_assert_held(&buf->resv);
-	return buf->revoked ? -ENODEV : 0;
+	return buf->revoked ? p2pbuf_exporter_loss_errno(buf->exp) : 0;
 }
 
 static int check_route(struct p2pbuf_buffer *buf, struct device *dev,

@@ -52,7 +52,7 @@ static const struct vm_operations_struct buffer_vm_ops = {
  *	dma_buf_mmap(), whose open mode says nothing of the DMABUF's
  *
  * Return: 0, -EINVAL (a private mapping would copy MMIO), -EACCES (writable, and the DMABUF
- * is O_RDONLY), -ENODEV (revoked), or an error of the function's resume.
+ * is O_RDONLY), or an error of p2pbuf_access_get().
  */
 int p2pbuf_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
