@@ -211,9 +211,50 @@ static void end_event(struct p2pbuf_exporter *exp)
 	device_unlock(exp->dev);
 }
 
+/*
+ * Configuration space is closed to others last: who waits for it cannot be killed, and
+ * importers may take their time. A device lock that is held keeps out who would take both.
+ */
+static int reset_locked(struct p2pbuf_exporter *exp, struct pci_dev *bridge)
+{
+	struct pci_dev *pdev = exp->pdev;
+	int ret;
+
+	if (!pdev->reset_methods[0])
+		return -EOPNOTSUPP;
+	p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_RESET);
+	if (bridge)
+		pci_cfg_access_lock(bridge);
+	pci_cfg_access_lock(pdev);
+	ret = pci_reset_function_locked(pdev);
+	pci_cfg_access_unlock(pdev);
+	if (bridge)
+		pci_cfg_access_unlock(bridge);
+	/* The methods are gone meanwhile, by sysfs: nothing was done, and reset_done not called. */
+	if (exp->losses & P2PBUF_LOSS_RESET)
+		end_loss(exp, P2PBUF_LOSS_RESET);
+	/* -ENOTTY is also that the function is not ready again (pci_dev_wait()). */
+	if (exp->losses & P2PBUF_LOSS_FAILED)
+		return -EIO;
+	return ret == -ENOTTY ? -EOPNOTSUPP : ret;
+}
+
+/* A VF holds its PF, below whose port it is, only as long as it is bound. */
+static int get_bridge(struct p2pbuf_exporter *exp, struct pci_dev **bridge)
+{
+	guard(mutex)(&exp->lock);
+	if (!exp->pdev)
+		return -ENODEV;
+	*bridge = pci_dev_get(pci_upstream_bridge(exp->pdev));
+	return 0;
+}
+
 /**
  * p2pbuf_exporter_reset - carry out P2PBUF_IOCTL_RESET
  * @exp: the exporter
+ *
+ * pci_reset_function() for a function that may be another driver's by the time it is locked.
+ * Some methods reset the bus below the upstream bridge, which is locked first, as there.
  *
  * Context: may sleep, as long as importers take to unmap.
  * Return: 0, -ENODEV (unbound), -EINTR, -EOPNOTSUPP (no way to reset the function), -EIO (it
@@ -221,20 +262,22 @@ static void end_event(struct p2pbuf_exporter *exp)
  */
 int p2pbuf_exporter_reset(struct p2pbuf_exporter *exp)
 {
+	struct pci_dev *bridge __free(pci_dev_put) = NULL;
 	int ret;
 
-	ret = begin_event(exp);
+	ret = get_bridge(exp, &bridge);
 	if (ret)
 		return ret;
-	if (!exp->pdev->reset_methods[0])
-		ret = -EOPNOTSUPP;
-	else
-		ret = pci_reset_function_locked(exp->pdev);
-	/* -ENOTTY is also that the function is not ready again (pci_dev_wait()). */
-	if (exp->losses & P2PBUF_LOSS_FAILED)
-		ret = -EIO;
-	end_event(exp);
-	return ret == -ENOTTY ? -EOPNOTSUPP : ret;
+	if (bridge && device_lock_interruptible(&bridge->dev))
+		return -EINTR;
+	ret = begin_event(exp);
+	if (!ret) {
+		ret = reset_locked(exp, bridge);
+		end_event(exp);
+	}
+	if (bridge)
+		device_unlock(&bridge->dev);
+	return ret;
 }
 
 /**
