@@ -7,14 +7,17 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/dma-buf.h>
+#include <linux/pci_regs.h>
 
 #include <kselftest_harness.h>
 
@@ -397,6 +400,220 @@ TEST_F(lost, bad_arguments)
 	EXPECT_EQ(EINVAL, errno);
 }
 
+/* ... nor one that failed; one that works gives back nothing that the user took. */
+TEST_F(lost, failed_reset)
+{
+	ASSERT_EQ(0, hide_function(exporter_bdf(), true));
+	EXPECT_EQ(-EIO, reset_exporter(self->pair.exporter));
+	EXPECT_TRUE(is_lost_by(self->pair.exporter, "memory-off failed"));
+	ASSERT_EQ(0, hide_function(exporter_bdf(), false));
+	EXPECT_EQ(-EIO, map_handle(self->pair.importer, self->pair.handles[0]));
+	EXPECT_EQ(0, reset_by_sysfs(self->pair.exporter));
+	EXPECT_TRUE(is_lost_by(self->pair.exporter, "memory-off"));
+	EXPECT_EQ(0, read_command(exporter_bdf()) & PCI_COMMAND_MEMORY);
+	EXPECT_EQ(-ENODEV, map_handle(self->pair.importer, self->pair.handles[0]));
+	ASSERT_EQ(0, set_memory(self->pair.exporter, true));
+	EXPECT_TRUE(works_again(&self->pair, self->pair.handles[0]));
+}
+
+/*
+ * A function that does not answer when access should come back
+ */
+FIXTURE(failure)
+{
+	struct pair pair;
+};
+
+FIXTURE_VARIANT(failure)
+{
+	int (*happen)(int exporter);
+	int ret;
+	const char *topology;	/* the only one where it can be made to happen, or NULL */
+};
+
+FIXTURE_VARIANT_ADD(failure, reset_ioctl)
+{
+	.happen = reset_by_ioctl,
+	.ret = -EIO,
+};
+
+FIXTURE_VARIANT_ADD(failure, reset_sysfs)
+{
+	.happen = reset_by_sysfs,
+};
+
+static int memory_on(int exporter)
+{
+	return set_memory(exporter, true);
+}
+
+FIXTURE_VARIANT_ADD(failure, memory_on)
+{
+	.happen = memory_on,
+	.ret = -EIO,
+};
+
+FIXTURE_VARIANT_ADD(failure, suspend)
+{
+	.happen = suspend_and_resume,
+};
+
+/* Below a switch its ports are reset too, and with them what hides the function. */
+FIXTURE_VARIANT_ADD(failure, error)
+{
+	.happen = lost_link,
+	.topology = "host-bridge",
+};
+
+FIXTURE_SETUP(failure)
+{
+	if (variant->topology && strcmp(variant->topology, getenv("P2PBUF_TOPOLOGY")))
+		SKIP(return, "the recovery finds the function again");
+	if (!data_arrives())
+		SKIP(return, NO_DATA);
+	ASSERT_EQ(0, open_pair(&self->pair));
+}
+
+FIXTURE_TEARDOWN(failure)
+{
+	EXPECT_EQ(0, hide_function(exporter_bdf(), false));
+	close_pair(&self->pair);
+}
+
+static void expect_failed(struct __test_metadata *_metadata, struct pair *pair)
+{
+	uint32_t handle;
+	unsigned int i;
+
+	EXPECT_TRUE(is_lost_by(pair->exporter, "failed"));
+	EXPECT_TRUE(raises_sigbus(pair->cpu));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIZE, PROT_READ, MAP_SHARED, pair->fd, 0));
+	EXPECT_EQ(EIO, errno);
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(-EIO, map_handle(pair->importer, pair->handles[i]));
+		EXPECT_EQ(-EIO, import_buffer(pair->importer, pair->fd,
+					      P2PBUF_INTERCONNECT_PHYS + i, READ_WRITE,
+					      &handle));
+	}
+}
+
+/* Not when it answers again, and not by turning memory decoding on. */
+TEST_F_TIMEOUT(failure, ends_with_a_reset_that_works, GUEST_TIMEOUT)
+{
+	struct pair *pair = &self->pair;
+	struct traffic traffic[2];
+	unsigned int i;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, start_traffic(&traffic[i], pair->importer, pair->handles[i]));
+	ASSERT_EQ(0, hide_function(exporter_bdf(), true));
+	EXPECT_EQ(variant->ret, variant->happen(pair->exporter));
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(-ESTALE, wait_for_traffic(&traffic[i]));
+	expect_failed(_metadata, pair);
+
+	ASSERT_EQ(0, hide_function(exporter_bdf(), false));
+	expect_failed(_metadata, pair);
+	EXPECT_EQ(-EIO, set_memory(pair->exporter, true));
+	expect_failed(_metadata, pair);
+
+	EXPECT_EQ(0, reset_exporter(pair->exporter));
+	EXPECT_TRUE(is_lost_by(pair->exporter, "nothing"));
+	EXPECT_EQ(PCI_COMMAND_MEMORY, read_command(exporter_bdf()) & PCI_COMMAND_MEMORY);
+	for (i = 0; i < 2; i++)
+		EXPECT_TRUE(works_again(pair, pair->handles[i]));
+	EXPECT_FALSE(raises_sigbus(pair->cpu));
+}
+
+/* It answers, and its BARs are not where the kernel believes. */
+TEST(misplaced_function_is_not_bound)
+{
+	ASSERT_EQ(0, unbind_driver(exporter_bdf()));
+	ASSERT_EQ(0, hide_function(exporter_bdf(), true));
+	/* The PCI core does not always notice. */
+	reset_function(exporter_bdf());
+	EXPECT_NE(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
+	ASSERT_EQ(0, hide_function(exporter_bdf(), false));
+	EXPECT_NE(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
+	EXPECT_EQ(0, replace_function(exporter_bdf()));
+}
+
+/*
+ * The reset by the ioctl, and who has the function meanwhile
+ */
+
+struct resets {
+	atomic_uint done;
+	atomic_bool stop;
+	int ret;		/* the first that was neither 0 nor -ENODEV */
+};
+
+static void *reset_again_and_again(void *arg)
+{
+	struct resets *resets = arg;
+	int fd, ret;
+
+	while (!resets->stop) {
+		fd = open_exporter();
+		if (fd < 0)
+			continue;
+		do {
+			ret = reset_exporter(fd);
+			resets->done++;
+		} while (!ret && !resets->stop);
+		if (ret && ret != -ENODEV && !resets->ret)
+			resets->ret = ret;
+		close(fd);
+	}
+	return NULL;
+}
+
+/* The PCI core says so of a driver that has no callback for it. */
+static int count_resets_of_others(void)
+{
+	return run_shell("exit $(dmesg | grep -c '%s: resetting')", exporter_bdf());
+}
+
+FIXTURE(race) {};
+
+FIXTURE_SETUP(race)
+{
+	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is unreachable");
+	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
+}
+
+FIXTURE_TEARDOWN(race) {}
+
+TEST_F_TIMEOUT(race, reset_and_other_drivers, GUEST_TIMEOUT)
+{
+	struct resets resets = {};
+	unsigned int i, seen;
+	pthread_t thread;
+	struct pair pair;
+	int before = count_resets_of_others();
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, reset_again_and_again, &resets));
+	for (i = 0; i < 20; i++) {
+		for (seen = resets.done; resets.done == seen;)
+			usleep(1000);
+		/* At another point of the reset each time. */
+		usleep(i * 7000);
+		ASSERT_EQ(0, unbind_driver(exporter_bdf()));
+		ASSERT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_test"));
+		ASSERT_EQ(0, unbind_driver(exporter_bdf()));
+		ASSERT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
+	}
+	resets.stop = true;
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, resets.ret);
+	EXPECT_EQ(before, count_resets_of_others());
+
+	ASSERT_EQ(0, open_pair(&pair));
+	EXPECT_TRUE(!data_arrives() || data_moves(&pair, pair.handles[0], 9));
+	close_pair(&pair);
+}
+
 /* An importer that does not keep the contract is waited for, and named. */
 static void *memory_off(void *exporter)
 {
@@ -441,6 +658,68 @@ TEST(late_importer_is_named)
 	EXPECT_EQ(NULL, ret);
 	EXPECT_EQ(0, set_memory(exporter, true));
 	EXPECT_EQ(0, write_file(LATE_SECONDS, "10"));
+	close(hold.fd);
+	close(exporter);
+	close(test);
+}
+
+static void *wait_for_reset(void *exporter)
+{
+	return (void *)(intptr_t)reset_exporter(*(int *)exporter);
+}
+
+static bool can_read_config(const char *bdf)
+{
+	int port = open_port(bdf), ret;
+	uint16_t vendor;
+
+	ret = pread(port, &vendor, sizeof(vendor), PCI_VENDOR_ID);
+	close(port);
+	return ret == sizeof(vendor) && read_command(bdf) >= 0;
+}
+
+/* Nobody else is kept from the function and the port above it, or cannot be killed. */
+TEST(reset_waits_for_importer)
+{
+	struct p2pbuf_test_hold hold = {};
+	int exporter, test, status;
+	pthread_t thread;
+	pid_t child;
+	void *ret;
+
+	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is unreachable");
+	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
+	test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(test, 0);
+	exporter = open_exporter();
+	ASSERT_GE(exporter, 0);
+	hold.fd = export_simple(exporter, 0, PAGE);
+	ASSERT_GE(hold.fd, 0);
+	strncpy(hold.client, importer_bdf(), sizeof(hold.client) - 1);
+	ASSERT_EQ(0, ioctl(test, P2PBUF_TEST_HOLD, &hold));
+	ASSERT_EQ(0, hold.result);
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, wait_for_reset, &exporter));
+	while (!is_lost_by(exporter, "reset"))
+		usleep(10000);
+	EXPECT_TRUE(can_read_config(exporter_bdf()));
+	child = fork();
+	if (!child) {
+		reset_exporter(exporter);
+		_exit(1);
+	}
+	ASSERT_LT(0, child);
+	usleep(100000);
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	ASSERT_EQ(EBUSY, pthread_tryjoin_np(thread, &ret));
+
+	ASSERT_EQ(0, ioctl(test, P2PBUF_TEST_DROP));
+	ASSERT_EQ(0, pthread_join(thread, &ret));
+	EXPECT_EQ(NULL, ret);
+	EXPECT_TRUE(is_lost_by(exporter, "nothing"));
 	close(hold.fd);
 	close(exporter);
 	close(test);
