@@ -80,7 +80,7 @@ static int edu_transfer(struct edu *edu, u64 src, u64 dst, size_t len, u32 dir)
 {
 	lockdep_assert_held(&edu->lock);
 
-	if (edu->dead)
+	if (edu->dead || edu->lost)
 		return -EIO;
 	if (edu->paused)
 		return -EAGAIN;
@@ -171,7 +171,7 @@ static int edu_read_locked(struct edu *edu, dma_addr_t peer, size_t len, bool *p
  * @proven: set to whether the data cannot be the engine's answer to a refusal
  *
  * Context: may sleep, 300 ms or more.
- * Return: 0, -EIO (the data did not arrive, or the engine is dead), -EAGAIN (paused),
+ * Return: 0, -EIO (the data did not arrive, or the engine is dead or lost), -EAGAIN (paused),
  * -ETIMEDOUT (the engine did not complete and was stopped).
  */
 int edu_read_chunk(struct edu *edu, dma_addr_t peer, void *data, size_t len,
@@ -226,41 +226,61 @@ EXPORT_SYMBOL_NS_GPL(edu_write_chunk, "P2PBUF_EDU");
 /**
  * edu_pause - wait for the transfer under way and start no more
  * @edu: the engine
+ * @event: why
  *
  * The engine goes on through a reset of its function, and what is due then lands
  * afterwards. So nothing may be under way when one begins.
  *
  * Context: may sleep.
  */
-void edu_pause(struct edu *edu)
+void edu_pause(struct edu *edu, enum edu_event event)
 {
 	guard(mutex)(&edu->lock);
-	edu->paused = true;
+	edu->paused |= event;
 }
 EXPORT_SYMBOL_NS_GPL(edu_pause, "P2PBUF_EDU");
+
+static bool edu_answers(struct edu *edu)
+{
+	return pci_device_is_present(edu->pdev) &&
+	       (readl(edu->regs + EDU_ID) & 0xff) == EDU_ID_MAGIC;
+}
 
 /**
  * edu_resume - undo edu_pause()
  * @edu: the engine
+ * @event: what is over
+ *
+ * If the engine does not answer nothing is started; a reset that works ends that.
  *
  * Context: may sleep.
  */
-void edu_resume(struct edu *edu)
+void edu_resume(struct edu *edu, enum edu_event event)
 {
 	guard(mutex)(&edu->lock);
-	edu->paused = false;
+	edu->paused &= ~event;
+	if (!edu_answers(edu))
+		edu->lost = true;
+	else if (event == EDU_RESET)
+		edu->lost = false;
+	if (edu->lost)
+		pci_err(edu->pdev, "DMA engine is lost, reset it\n");
 }
 EXPORT_SYMBOL_NS_GPL(edu_resume, "P2PBUF_EDU");
 
-static int edu_check_id(struct edu *edu)
+/**
+ * edu_fail - a recovery from an error failed
+ * @edu: the engine
+ *
+ * Context: may sleep.
+ */
+void edu_fail(struct edu *edu)
 {
-	u32 id = readl(edu->regs + EDU_ID);
-
-	if ((id & 0xff) == EDU_ID_MAGIC)
-		return 0;
-	return dev_err_probe(&edu->pdev->dev, -ENODEV, "identification 0x%08x is not edu's\n",
-			     id);
+	guard(mutex)(&edu->lock);
+	edu->paused &= ~EDU_ERROR;
+	edu->lost = true;
 }
+EXPORT_SYMBOL_NS_GPL(edu_fail, "P2PBUF_EDU");
 
 /**
  * edu_init - make the engine ready
@@ -293,9 +313,8 @@ int edu_init(struct edu *edu, struct pci_dev *pdev, unsigned int dma_bits)
 	edu->regs = pcim_iomap_region(pdev, 0, name);
 	if (IS_ERR(edu->regs))
 		return PTR_ERR(edu->regs);
-	ret = edu_check_id(edu);
-	if (ret)
-		return ret;
+	if (!edu_answers(edu))
+		return dev_err_probe(&pdev->dev, -ENODEV, "no edu answers\n");
 
 	edu->bounce = dmam_alloc_coherent(&pdev->dev, EDU_CHUNK, &edu->bounce_addr,
 					  GFP_KERNEL);

@@ -13,19 +13,20 @@
 
 static void reset_prepare(struct pci_dev *pdev)
 {
-	edu_pause(pci_get_drvdata(pdev));
+	edu_pause(pci_get_drvdata(pdev), EDU_RESET);
 }
 
 static void reset_done(struct pci_dev *pdev)
 {
-	edu_resume(pci_get_drvdata(pdev));
+	edu_resume(pci_get_drvdata(pdev), EDU_RESET);
 }
 
 static pci_ers_result_t error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
-	edu_pause(pci_get_drvdata(pdev));
+	edu_pause(pci_get_drvdata(pdev), EDU_ERROR);
 	switch (state) {
 	case pci_channel_io_perm_failure:
+		edu_fail(pci_get_drvdata(pdev));
 		return PCI_ERS_RESULT_DISCONNECT;
 	case pci_channel_io_frozen:
 		return PCI_ERS_RESULT_NEED_RESET;
@@ -49,7 +50,7 @@ static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 
 static void error_resume(struct pci_dev *pdev)
 {
-	edu_resume(pci_get_drvdata(pdev));
+	edu_resume(pci_get_drvdata(pdev), EDU_ERROR);
 }
 
 const struct pci_error_handlers edu_err_handler = {
@@ -64,13 +65,13 @@ EXPORT_SYMBOL_NS_GPL(edu_err_handler, "P2PBUF_EDU");
 
 static int suspend(struct device *dev)
 {
-	edu_pause(dev_get_drvdata(dev));
+	edu_pause(dev_get_drvdata(dev), EDU_SUSPEND);
 	return 0;
 }
 
 static int resume(struct device *dev)
 {
-	edu_resume(dev_get_drvdata(dev));
+	edu_resume(dev_get_drvdata(dev), EDU_SUSPEND);
 	return 0;
 }
 

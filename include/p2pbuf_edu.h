@@ -8,6 +8,7 @@
 #ifndef _P2PBUF_EDU_H
 #define _P2PBUF_EDU_H
 
+#include <linux/bits.h>
 #include <linux/completion.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
@@ -22,6 +23,18 @@
 #define EDU_CHUNK	4096U
 
 /**
+ * enum edu_event - what happens to the function
+ * @EDU_RESET: it is being reset
+ * @EDU_ERROR: the PCI core is recovering it from an error
+ * @EDU_SUSPEND: the system is suspended
+ */
+enum edu_event {
+	EDU_RESET	= BIT(0),
+	EDU_ERROR	= BIT(1),
+	EDU_SUSPEND	= BIT(2),
+};
+
+/**
  * struct edu - the DMA engine of QEMU's edu function
  * @pdev: the function
  * @regs: BAR 0
@@ -31,7 +44,9 @@
  * @bounce: a chunk of system memory
  * @bounce_addr: its DMA address
  * @dead: the engine did not stop when told to; nothing is started any more
- * @paused: something happens to the function; nothing is started until it is over
+ * @lost: it did not answer after something happened to the function, or a recovery failed;
+ *	nothing is started until it answers after a reset
+ * @paused: enum edu_event, what happens to the function; nothing is started until all are over
  */
 struct edu {
 	struct pci_dev *pdev;
@@ -42,7 +57,8 @@ struct edu {
 	void *bounce;
 	dma_addr_t bounce_addr;
 	bool dead;
-	bool paused;
+	bool lost;
+	u32 paused;
 };
 
 /**
@@ -61,8 +77,9 @@ static inline size_t edu_chunk(dma_addr_t addr, u64 len)
 }
 
 int edu_init(struct edu *edu, struct pci_dev *pdev, unsigned int dma_bits);
-void edu_pause(struct edu *edu);
-void edu_resume(struct edu *edu);
+void edu_pause(struct edu *edu, enum edu_event event);
+void edu_resume(struct edu *edu, enum edu_event event);
+void edu_fail(struct edu *edu);
 int edu_read_chunk(struct edu *edu, dma_addr_t peer, void *data, size_t len,
 		   bool *proven);
 int edu_write_chunk(struct edu *edu, dma_addr_t peer, const void *data, size_t len,
