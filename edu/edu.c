@@ -17,6 +17,7 @@
 #include <linux/io.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
 #include <linux/module.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 
 #include <p2pbuf_edu.h>
@@ -246,6 +247,46 @@ static bool edu_answers(struct edu *edu)
 	       (readl(edu->regs + EDU_ID) & 0xff) == EDU_ID_MAGIC;
 }
 
+static void free_state(void *state)
+{
+	kfree(state);
+}
+
+/**
+ * edu_keep_state - keep the state of configuration space that is restored
+ * @edu: the engine, and its function as its driver wants it, with bus mastering
+ *
+ * What the PCI core restores after a reset is what it found before it, be it a function
+ * that did not come back from the one before. Undone by devres.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int edu_keep_state(struct edu *edu)
+{
+	pci_save_state(edu->pdev);
+	edu->state = pci_store_saved_state(edu->pdev);
+	if (!edu->state)
+		return -ENOMEM;
+	return devm_add_action_or_reset(&edu->pdev->dev, free_state, edu->state);
+}
+EXPORT_SYMBOL_NS_GPL(edu_keep_state, "P2PBUF_EDU");
+
+/**
+ * edu_is_back - whether the engine answers, if need be with its state put back
+ * @edu: the engine, paused
+ *
+ * Context: may sleep.
+ * Return: true if it does.
+ */
+bool edu_is_back(struct edu *edu)
+{
+	if (edu_answers(edu))
+		return true;
+	pci_load_saved_state(edu->pdev, edu->state);
+	pci_restore_state(edu->pdev);
+	return edu_answers(edu);
+}
+
 /**
  * edu_resume - undo edu_pause()
  * @edu: the engine
@@ -259,7 +300,7 @@ void edu_resume(struct edu *edu, enum edu_event event)
 {
 	guard(mutex)(&edu->lock);
 	edu->paused &= ~event;
-	if (!edu_answers(edu))
+	if (!edu_is_back(edu))
 		edu->lost = true;
 	else if (event == EDU_RESET)
 		edu->lost = false;

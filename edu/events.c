@@ -40,12 +40,10 @@ static pci_ers_result_t mmio_enabled(struct pci_dev *pdev)
 	return PCI_ERS_RESULT_RECOVERED;
 }
 
-/* Saved at probe; a restored state can be restored once. */
 static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 {
-	pci_restore_state(pdev);
-	pci_save_state(pdev);
-	return PCI_ERS_RESULT_RECOVERED;
+	return edu_is_back(pci_get_drvdata(pdev)) ? PCI_ERS_RESULT_RECOVERED :
+						    PCI_ERS_RESULT_DISCONNECT;
 }
 
 static void error_resume(struct pci_dev *pdev)

@@ -49,12 +49,12 @@ static int setup(struct p2pbuf_importer *importer, struct pci_dev *pdev)
 		return ret;
 
 	pci_set_master(pdev);
-	ret = p2pbuf_node_register(&importer->misc, &pdev->dev, "importer",
-				   &p2pbuf_importer_fops);
+	ret = edu_keep_state(&importer->edu);
+	if (!ret)
+		ret = p2pbuf_node_register(&importer->misc, &pdev->dev, "importer",
+					   &p2pbuf_importer_fops);
 	if (ret)
 		pci_clear_master(pdev);
-	else
-		pci_save_state(pdev);
 	return ret;
 }
 

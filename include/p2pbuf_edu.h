@@ -38,6 +38,7 @@ enum edu_event {
  * struct edu - the DMA engine of QEMU's edu function
  * @pdev: the function
  * @regs: BAR 0
+ * @state: configuration space as of probe
  * @timeouts: counts the times that the engine did not complete, of the owner, or NULL
  * @lock: one chunk at a time; protects all below
  * @done: completed by the interrupt handler
@@ -51,6 +52,7 @@ enum edu_event {
 struct edu {
 	struct pci_dev *pdev;
 	void __iomem *regs;
+	struct pci_saved_state *state;
 	atomic64_t *timeouts;
 	struct mutex lock; /* see above */
 	struct completion done;
@@ -77,6 +79,8 @@ static inline size_t edu_chunk(dma_addr_t addr, u64 len)
 }
 
 int edu_init(struct edu *edu, struct pci_dev *pdev, unsigned int dma_bits);
+int edu_keep_state(struct edu *edu);
+bool edu_is_back(struct edu *edu);
 void edu_pause(struct edu *edu, enum edu_event event);
 void edu_resume(struct edu *edu, enum edu_event event);
 void edu_fail(struct edu *edu);

@@ -298,6 +298,31 @@ TEST_F_TIMEOUT(own_event, with_dma_in_flight, GUEST_TIMEOUT)
 	}
 }
 
+/* No DMA by a function that did not come back, until it is reset and has. */
+TEST_F_TIMEOUT(own_event, fails, GUEST_TIMEOUT)
+{
+	struct pair *pair = &self->pair;
+	struct traffic traffic[2];
+	uint8_t data[PAGE] = { 1 };
+	unsigned int i;
+
+	if (variant->happen != reset_importer)
+		SKIP(return, "of errors test_reset has recovery.fails");
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, start_traffic(&traffic[i], pair->importer, pair->handles[i]));
+	ASSERT_EQ(0, hide_function(importer_bdf(), true));
+	reset_importer();
+	ASSERT_EQ(0, hide_function(importer_bdf(), false));
+	for (i = 0; i < 2; i++) {
+		wait_for_traffic(&traffic[i]);
+		EXPECT_EQ(P2PBUF_STATE_MAPPED, state_of(pair->importer, pair->handles[i]));
+		EXPECT_EQ(-EIO, write_buffer(pair->importer, pair->handles[i], 0, data, PAGE));
+	}
+	EXPECT_EQ(0, reset_importer());
+	for (i = 0; i < 2; i++)
+		EXPECT_TRUE(data_moves(pair, pair->handles[i], 70 + i));
+}
+
 /* With memory decoding off one can look around. */
 FIXTURE(lost)
 {

@@ -85,8 +85,9 @@ static int p2pbuf_drm_probe(struct pci_dev *pdev, const struct pci_device_id *id
 		return ret;
 
 	pci_set_master(pdev);
-	pci_save_state(pdev);
-	ret = drm_dev_register(&pdrm->drm, 0);
+	ret = edu_keep_state(&pdrm->edu);
+	if (!ret)
+		ret = drm_dev_register(&pdrm->drm, 0);
 	if (ret)
 		pci_clear_master(pdev);
 	return ret;
