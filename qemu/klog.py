@@ -56,6 +56,12 @@ REPORT = re.compile("|".join([
 HARMLESS = re.compile(r"DMA-API: (preallocated|debugging enabled)"
                       r"|lockdep: |KASAN: .*initialized|kmemleak: .*enabled")
 
+# vfio-pci resets a function without the lock of the port above it
+# (pci_try_reset_function()), of which the PCI core says this just before: vfio-pci
+# has no callback for it, our drivers have.
+UNLOCKED = re.compile(r"unlocked secondary bus reset via")
+VFIO_RESET = re.compile(r"vfio-pci [^ ]+: resetting$")
+
 AFTER = 60	# lines that belong to a report
 
 # What kmemleak found, as its file in debugfs has it: lines without a timestamp.
@@ -92,9 +98,16 @@ def leaks(lines):
             yield lines[number:end]
 
 
+def is_harmless(before, line):
+    """True if @line, which looks like a report, is none after the line @before."""
+    return bool(HARMLESS.search(line) or
+                UNLOCKED.search(line) and VFIO_RESET.search(before))
+
+
 def find_report(lines):
     """The first report with the lines that follow it, or an empty list."""
     for number, line in enumerate(lines):
-        if REPORT.search(line) and not HARMLESS.search(line):
+        before = lines[number - 1].rstrip() if number else ""
+        if REPORT.search(line) and not is_harmless(before, line):
             return lines[number:number + AFTER]
     return next(leaks(lines), [])
