@@ -23,7 +23,8 @@
 /**
  * enum exit_code - what p2pbuf exits with
  * @EXIT_FINE: done, and the answer is good
- * @EXIT_BAD: done, and the answer is not: no route, a wrong mapping, wrong data
+ * @EXIT_BAD: done, and the answer is not: no route, a wrong mapping, wrong data, a wait that a
+ *	signal ended
  * @EXIT_USAGE: the command line makes no sense; nothing was done
  * @EXIT_MISSING: a function, driver, module, node or file is not there
  * @EXIT_REFUSED: the kernel refused, or the function is in use; the message has the reason
@@ -55,6 +56,7 @@ int run_regions(int argc, char **argv);
 int run_bind(int argc, char **argv);
 int run_unbind(int argc, char **argv);
 int run_export(int argc, char **argv);
+int run_revoke(int argc, char **argv);
 int run_import(int argc, char **argv);
 int run_audit(int argc, char **argv);
 int run_verify(int argc, char **argv);

@@ -30,11 +30,11 @@ _p2pbuf_arguments() {
 	case $1:$2 in
 	bind:1 | topo:[12]) _p2pbuf_functions ;;
 	bind:2) printf '%s\n' exporter importer ;;
-	regions:1 | export:1) _p2pbuf_functions exporter ;;
+	regions:1 | export:1 | revoke:1) _p2pbuf_functions exporter ;;
 	export:2) printf '%s\n' 0 1 2 3 4 5 ;;
 	unbind:1) _p2pbuf_functions exporter; _p2pbuf_functions importer ;;
 	import:1 | audit:1 | verify:1 | bench:1 | events:1) _p2pbuf_functions importer ;;
-	import:2 | audit:2 | verify:2 | bench:2 | events:*) _p2pbuf_sources ;;
+	import:2 | audit:2 | verify:2 | bench:2 | events:* | revoke:2) _p2pbuf_sources ;;
 	esac
 }
 

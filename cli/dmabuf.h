@@ -42,6 +42,7 @@ int open_node(const char *kind, const char *bdf);
 enum call {
 	CALL_REGION_INFO,
 	CALL_EXPORT,
+	CALL_REVOKE,
 	CALL_IMPORT,
 	CALL_MAP,
 	CALL_UNMAP,

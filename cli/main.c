@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{ "bind", "give a function to the exporter or the importer", run_bind },
 	{ "unbind", "take a function from its p2pbuf driver", run_unbind },
 	{ "export", "make a DMABUF of BAR ranges and hand it on", run_export },
+	{ "revoke", "take access away from one DMABUF, for good", run_revoke },
 	{ "import", "map a DMABUF for the importer: route, ranges, segments", run_import },
 	{ "audit", "where a mapping's DMA addresses lead, and whether that is right", run_audit },
 	{ "verify", "move data by device DMA and compare", run_verify },

@@ -23,7 +23,8 @@ struct reason {
 	"p2pbuf topo says which port or bridge is in the way, and what would change it"
 #define REVOKED		"the exporter has taken access away"
 #define WAIT		\
-	"p2pbuf events shows when it comes back; after an unbind it does not: export anew"
+	"p2pbuf events shows when it comes back; after p2pbuf revoke or an unbind it does not: " \
+	"export anew"
 #define FAILED		"the exporter's function did not come back from an event"
 #define RESET		"reset it: echo 1 > /sys/bus/pci/devices/FUNCTION/reset"
 #define ROOT		"it takes CAP_SYS_ADMIN, as the addresses can be physical ones: run it as root"
@@ -44,6 +45,11 @@ static const struct reason reasons[] = {
 	  "leave it out, or load p2pbuf_exporter with allow_msix=1" },
 	{ CALL_EXPORT, EMSGSIZE, "these are more ranges than the exporter takes",
 	  "load p2pbuf_exporter with a larger max_ranges" },
+	{ CALL_REVOKE, EXDEV, "this DMABUF is not of that function's exporter",
+	  "ino= in /sys/kernel/debug/p2pbuf/exporter/BDF/state is the inode of each that is" },
+	{ CALL_REVOKE, EINTR,
+	  "a signal ended the wait: access is lost all the same, and may not be gone yet",
+	  "the same command waits again; the kernel log names who is late: dmesg" },
 	{ CALL_IMPORT, EREMOTEIO, NO_ROUTE, TOPO },
 	{ CALL_IMPORT, ENOLINK, SILENT, TOPO },
 	{ CALL_IMPORT, EINVAL, "this descriptor is not a DMABUF",
@@ -84,6 +90,7 @@ static const struct reason reasons[] = {
 static const char * const names[] = {
 	[CALL_REGION_INFO] = "region-info",
 	[CALL_EXPORT] = "export",
+	[CALL_REVOKE] = "revoke",
 	[CALL_IMPORT] = "import",
 	[CALL_MAP] = "map",
 	[CALL_UNMAP] = "unmap",

@@ -61,6 +61,11 @@ class Completion(unittest.TestCase):
         self.assertEqual(complete("p2pbuf audit 0000:02:00.0 e"), ["export:0000:01:00.0:"])
         self.assertEqual(complete("p2pbuf audit 0000:02:00.0 export:"), ["0000:01:00.0:"])
 
+    def test_revoke(self):
+        self.assertEqual(complete("p2pbuf revoke "), ["0000:01:00.0"])
+        self.assertEqual(complete("p2pbuf revoke 0000:01:00.0 s"), ["socket:"])
+        self.assertEqual(complete("p2pbuf revoke 0000:01:00.0 fd:3 "), [])
+
     def test_no_more(self):
         self.assertEqual(complete("p2pbuf audit 0000:02:00.0 fd:3 "), [])
         self.assertEqual(complete("p2pbuf events 0000:02:00.0 fd:3 f"), ["fd:"])

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <json-c/json.h>
+#include <linux/dma-buf.h>
 
 #include <kselftest_harness.h>
 
@@ -170,8 +171,8 @@ TEST_F(command, version_mismatch)
 TEST_F(command, help)
 {
 	static const char * const names[] = {
-		"regions", "bind", "unbind", "export", "import", "audit", "verify", "bench",
-		"events",
+		"regions", "bind", "unbind", "export", "revoke", "import", "audit", "verify",
+		"bench", "events",
 	};
 	char example[64];
 	unsigned int i;
@@ -198,7 +199,8 @@ TEST_F(command, usage)
 		"export %s 6", "export %s x", "export %s 2 4096", "export %s 2 -1+4096",
 		"export %s 2 8K-4K", "export %s 2 99999999999T+4K",
 		"export %s 2 --exec", "export %s 2 --clients 1",
-		"export %s 2 --socket x --exec true", "import $P2PBUF_IMPORTER",
+		"export %s 2 --socket x --exec true", "revoke %s", "revoke %s x",
+		"revoke %s fd:0 x", "revoke x fd:0", "import $P2PBUF_IMPORTER",
 		"import x export:%s:2", "import $P2PBUF_IMPORTER x",
 		"import $P2PBUF_IMPORTER fd:", "import $P2PBUF_IMPORTER pid:1",
 		"import $P2PBUF_IMPORTER export:%s", "import $P2PBUF_IMPORTER export:%s:2:x",
@@ -233,7 +235,8 @@ TEST_F(command, missing)
 		"regions $P2PBUF_IMPORTER", "import $P2PBUF_EXPORTER export:$P2PBUF_EXPORTER:2",
 		"import $P2PBUF_IMPORTER fd:99", "import $P2PBUF_IMPORTER pid:1:99",
 		"import $P2PBUF_IMPORTER socket:/no", "import $P2PBUF_IMPORTER fd:0",
-		"export $P2PBUF_EXPORTER 2 --exec /no",
+		"export $P2PBUF_EXPORTER 2 --exec /no", "revoke $P2PBUF_EXPORTER fd:0",
+		"revoke $P2PBUF_EXPORTER socket:/no", "revoke $P2PBUF_IMPORTER fd:0",
 	};
 	unsigned int i;
 
@@ -513,6 +516,55 @@ TEST_F(command, export_clients)
 	close(out);
 }
 
+/* What was lent to one client is taken back, and nobody else's. */
+TEST_F(command, revoke)
+{
+	struct json_object *document, *error;
+	char kept[64];
+	pid_t pids[2];
+	int outs[2];
+
+	pids[0] = start_command(&outs[0], "export %s 2 0+64K --socket " SOCKET, exporter_bdf());
+	ASSERT_GT(pids[0], 0);
+	read_some(outs[0], self->run.out, sizeof(self->run.out));
+	pids[1] = start_command(&outs[1], "export %s 2 0+64K --json", exporter_bdf());
+	ASSERT_GT(pids[1], 0);
+	document = parse_document(read_some(outs[1], self->run.out, sizeof(self->run.out)),
+				  "export");
+	snprintf(kept, sizeof(kept), "pid:%d:%lu", pids[1], number(document, "fd"));
+
+	run_command(&self->run, "revoke %s socket:" SOCKET " --json", exporter_bdf());
+	EXPECT_EQ(FINE, self->run.status)
+		TH_LOG("%s", self->run.errors);
+	document = document_of(&self->run, "revoke");
+	ASSERT_NE(NULL, document);
+	EXPECT_STREQ(exporter_bdf(), text(document, "function"));
+	EXPECT_STREQ("socket:" SOCKET, text(document, "source"));
+	EXPECT_NE(0, number(document, "inode"));
+
+	/* For good, so that the answer is the same after an event. */
+	EXPECT_EQ(0, reset_function(exporter_bdf()));
+	run_command(&self->run, "import %s socket:" SOCKET " --json", importer_bdf());
+	EXPECT_EQ(REFUSED, self->run.status);
+	error = json_object_object_get(document_of(&self->run, "import"), "error");
+	EXPECT_STREQ("ENODEV", text(error, "errno"));
+	EXPECT_NE(NULL, strstr(text(error, "text"), "taken access away"));
+	EXPECT_NE(NULL, strstr(text(error, "hint"), "p2pbuf revoke"));
+
+	run_command(&self->run, "import %s %s", importer_bdf(), kept);
+	EXPECT_EQ(is_reachable() ? FINE : REFUSED, self->run.status);
+
+	/* Once more is no error, and to people it says what holds. */
+	run_command(&self->run, "revoke %s socket:" SOCKET, exporter_bdf());
+	EXPECT_EQ(FINE, self->run.status);
+	EXPECT_NE(NULL, strstr(self->run.out, "access is gone, for good"));
+
+	EXPECT_EQ(FINE, end_command(pids[0], SIGTERM));
+	EXPECT_EQ(FINE, end_command(pids[1], SIGTERM));
+	close(outs[0]);
+	close(outs[1]);
+}
+
 /*
  * A DMABUF of the test's
  */
@@ -763,6 +815,114 @@ TEST_F(buffer, events_end)
 	close(out);
 }
 
+/* Who watches is told once: it does not come back with the next event. */
+TEST_F(buffer, events_of_revoke)
+{
+	static const char * const expected[] = {
+		" watching\n", " watching\n", " revoked\n", " revoked\n", " restored\n",
+	};
+	char sources[2][32], lines[1024] = "", *at = lines;
+	const char *source;
+	size_t used = 0;
+	unsigned int i;
+	int out, other;
+	pid_t pid;
+
+	if (!is_reachable())
+		SKIP(return, "the pair is unreachable");
+	other = export_simple(self->exporter, 0, SIZE);
+	ASSERT_GE(other, 0);
+	strcpy(sources[0], self->source);
+	snprintf(sources[1], sizeof(sources[1]), "pid:%d:%d", getpid(), other);
+	pid = start_command(&out, "events %s %s %s --count 3", importer_bdf(), sources[0],
+			    sources[1]);
+	ASSERT_GT(pid, 0);
+	while (!strstr(lines, sources[1]))
+		used += strlen(read_some(out, lines + used, sizeof(lines) - used));
+
+	run_command(&self->run, "revoke %s %s", exporter_bdf(), sources[0]);
+	EXPECT_EQ(FINE, self->run.status);
+	while (!strstr(lines, "revoked"))
+		used += strlen(read_some(out, lines + used, sizeof(lines) - used));
+	EXPECT_EQ(0, reset_function(exporter_bdf()));
+	while (*read_some(out, lines + used, sizeof(lines) - used))
+		used += strlen(lines + used);
+
+	for (i = 0; i < ARRAY_SIZE(expected); i++) {
+		source = sources[i != 0 && i != 2];
+		at = strstr(at, source);
+		ASSERT_NE(NULL, at)
+			TH_LOG("line %u: %s", i, lines);
+		at += strlen(source);
+		EXPECT_EQ(0, strncmp(at, expected[i], strlen(expected[i])))
+			TH_LOG("line %u: %s", i, lines);
+	}
+	EXPECT_EQ(NULL, strstr(at, "pid:"));
+	EXPECT_EQ(FINE, end_command(pid, 0));
+	close(out);
+	close(other);
+}
+
+static bool is_revoked(int exporter)
+{
+	char path[64], info[1024];
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", exporter);
+	return read_file(path, info, sizeof(info)) > 0 && strstr(info, " state=revoked\n");
+}
+
+/* Waits for the fence of a client, until the gate is opened. */
+static pid_t start_revoke(FIXTURE_DATA(buffer) *self, int *out)
+{
+	pid_t pid = start_command(out, "revoke %s %s --json 2>" ERRORS, exporter_bdf(),
+				  self->source);
+
+	while (!is_revoked(self->exporter))
+		usleep(10000);
+	return pid;
+}
+
+TEST_F(buffer, revoke_interrupted)
+{
+	struct json_object *error;
+	int test, fence, out;
+	pid_t pid;
+
+	test = close_gate(self->fd, DMA_BUF_SYNC_WRITE, &fence);
+	ASSERT_GE(test, 0);
+	pid = start_revoke(self, &out);
+	EXPECT_EQ(BAD, end_command(pid, SIGTERM));
+	error = parse_document(read_some(out, self->run.out, sizeof(self->run.out)), "revoke");
+	error = json_object_object_get(error, "error");
+	ASSERT_NE(NULL, error);
+	EXPECT_STREQ("EINTR", text(error, "errno"));
+	EXPECT_LT(0, read_file(ERRORS, self->run.errors, sizeof(self->run.errors)));
+	EXPECT_NE(NULL, strstr(self->run.errors, "access is lost all the same"));
+	EXPECT_TRUE(is_revoked(self->exporter));
+	close(out);
+
+	EXPECT_EQ(0, open_gate(test, fence));
+	run_command(&self->run, "revoke %s %s", exporter_bdf(), self->source);
+	EXPECT_EQ(FINE, self->run.status);
+}
+
+/* Which ends the call, and not the wait. */
+TEST_F(buffer, revoke_stopped)
+{
+	int test, fence, out;
+	pid_t pid;
+
+	test = close_gate(self->fd, DMA_BUF_SYNC_WRITE, &fence);
+	ASSERT_GE(test, 0);
+	pid = start_revoke(self, &out);
+	EXPECT_EQ(0, kill(pid, SIGSTOP));
+	EXPECT_EQ(pid, waitpid(pid, NULL, WUNTRACED));
+	EXPECT_EQ(0, kill(pid, SIGCONT));
+	EXPECT_EQ(0, open_gate(test, fence));
+	EXPECT_EQ(FINE, end_command(pid, 0));
+	close(out);
+}
+
 /*
  * Exporters with a fault
  */
@@ -777,6 +937,32 @@ static int make_rogue(int source, enum p2pbuf_test_fault fault)
 	fd = ioctl(test, P2PBUF_TEST_ROGUE, &args);
 	close(test);
 	return fd;
+}
+
+/* Of another exporter's, and of the same exporter's for another function. */
+TEST_F(buffer, revoke_of_others)
+{
+	struct json_object *error;
+	int rogue;
+
+	rogue = make_rogue(self->fd, P2PBUF_FAULT_NONE);
+	ASSERT_GE(rogue, 0);
+	run_command(&self->run, "revoke %s pid:%d:%d --json", exporter_bdf(), getpid(), rogue);
+	EXPECT_EQ(REFUSED, self->run.status);
+	error = json_object_object_get(document_of(&self->run, "revoke"), "error");
+	ASSERT_NE(NULL, error);
+	EXPECT_STREQ("EXDEV", text(error, "errno"));
+	EXPECT_NE(NULL, strstr(text(error, "hint"), "inode"));
+	close(rogue);
+
+	run_command(&self->run, "bind %s exporter --from p2pbuf_importer", importer_bdf());
+	ASSERT_EQ(FINE, self->run.status);
+	run_command(&self->run, "revoke %s %s", importer_bdf(), self->source);
+	EXPECT_EQ(REFUSED, self->run.status);
+	EXPECT_NE(NULL, strstr(self->run.errors, "(EXDEV)"));
+	run_command(&self->run, "unbind %s --restore", importer_bdf());
+	EXPECT_EQ(FINE, self->run.status);
+	EXPECT_FALSE(is_revoked(self->exporter));
 }
 
 TEST_F(buffer, audit_of_faults)
