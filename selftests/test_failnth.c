@@ -245,6 +245,11 @@ static int call_reset(struct scene *scene)
 	return reset_exporter(scene->exporter);
 }
 
+static int call_revoke(struct scene *scene)
+{
+	return revoke_buffer(scene->exporter, scene->fd);
+}
+
 /* With nothing near it, so that a fault needs page tables. */
 #define ALONE	((void *)(1UL << 45))
 
@@ -363,6 +368,14 @@ static int end_transfer(struct scene *scene)
 
 	scene->made = -1;
 	return ret < 0 ? ret : 0;
+}
+
+/* A transfer whose mapping goes may be over before it has started. */
+static int forget_transfer(struct scene *scene)
+{
+	wait_fence(scene->made);
+	scene->made = -1;
+	return 0;
 }
 
 static int call_audit(struct scene *scene)
@@ -718,6 +731,18 @@ FIXTURE_VARIANT_ADD(call, memory_off) {
 
 FIXTURE_VARIANT_ADD(call, memory_on) {
 	.subject = { .stage = IMPORTED, .prepare = memory_off, .call = memory_on },
+};
+
+FIXTURE_VARIANT_ADD(call, revoke) {
+	.subject = { .stage = MAPPED, .call = call_revoke },
+};
+
+/* Without memory to collect the fences they are waited for under the reservation lock. */
+FIXTURE_VARIANT_ADD(call, revoke_in_flight) {
+	.subject = {
+		.stage = MAPPED, .prepare = call_transfer, .call = call_revoke,
+		.undo = forget_transfer,
+	},
 };
 
 FIXTURE_VARIANT_ADD(call, mmap) {

@@ -34,6 +34,7 @@ union argument {
 	struct p2pbuf_reset reset;
 	struct p2pbuf_memory memory;
 	struct p2pbuf_route_info route;
+	struct p2pbuf_revoke revoke;
 	struct p2pbuf_import import;
 	struct p2pbuf_handle handle;
 	struct p2pbuf_query query;
@@ -95,6 +96,8 @@ static const struct call calls[] = {
 	{ AT(MEMORY, IN), NEEDS_EXPORTER },
 	{ AT(ROUTE, IN), NEEDS_EXPORTER },
 	{ AT(ROUTE, OUT) },
+	{ AT(REVOKE, IN),
+	  .results = { [CLOSED] = -EBADF } },
 	{ AT(IMPORT, IN),
 	  .results = { [CLOSED] = -EBADF, [NO_EXPORTER] = -ENODEV,
 		       [NO_IMPORTER] = -ENODEV } },
@@ -159,6 +162,9 @@ static union argument make_argument(const struct call *call, const struct scene 
 		break;
 	case P2PBUF_IOCTL_ROUTE:
 		arg.route.client = bdf_number(importer_bdf());
+		break;
+	case P2PBUF_IOCTL_REVOKE:
+		arg.revoke.fd = scene->fd;
 		break;
 	case P2PBUF_IOCTL_IMPORT:
 		arg.import.fd = scene->fd;
@@ -623,9 +629,14 @@ TEST_F_TIMEOUT(own, memory, TIMEOUT)
 		ASSERT_EQ(0, open_scene(&self->scene, call));
 		ASSERT_EQ(0, map_twice(self, call, &before));
 		ret = call_own(self, call);
-		memcpy(&after, self->map + ARG_OFFSET, sizeof(after));
-		EXPECT_EQ(0, finish_call(call, &before, &after, ret))
-			TH_LOG("%s", call->name);
+		if (call->cmd == P2PBUF_IOCTL_REVOKE) {
+			EXPECT_EQ(0, ret);
+			EXPECT_TRUE(raises_sigbus(self->map + ARG_OFFSET));
+		} else {
+			memcpy(&after, self->map + ARG_OFFSET, sizeof(after));
+			EXPECT_EQ(0, finish_call(call, &before, &after, ret))
+				TH_LOG("%s", call->name);
+		}
 		unmap_both(self);
 		close_scene(&self->scene);
 	}

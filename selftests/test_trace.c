@@ -284,14 +284,27 @@ TEST_F(fdinfo, exporter)
 	snprintf(line, sizeof(line), "exporter:\t%s\nlost-by:\tnothing\n", exporter_bdf());
 	expect_fdinfo(_metadata, self->all.exporter, line);
 	snprintf(line, sizeof(line),
-		 "dmabuf:\tino=%lu bar=2 bytes=%lu ranges=3 merged=2 access=read-write maps=0 state=usable\n",
+		 "dmabuf:\tino=%lu bar=2 bytes=%lu ranges=3 merged=2 access=read-write maps=0 state=accessible\n",
 		 self->all.ino, 4 * PAGE);
 	expect_fdinfo(_metadata, self->all.exporter, line);
 
 	ASSERT_EQ(0, set_memory(self->all.exporter, false));
 	expect_fdinfo(_metadata, self->all.exporter, "lost-by:\tmemory-off\n");
+	expect_fdinfo(_metadata, self->all.exporter, " state=lost\n");
+	ASSERT_EQ(0, set_memory(self->all.exporter, true));
+	expect_fdinfo(_metadata, self->all.exporter, " state=accessible\n");
+}
+
+/* Whatever else happens to the function. */
+TEST_F(fdinfo, revoked)
+{
+	ASSERT_EQ(0, revoke_buffer(self->all.exporter, self->all.fd));
+	expect_fdinfo(_metadata, self->all.exporter, "lost-by:\tnothing\n");
+	expect_fdinfo(_metadata, self->all.exporter, " state=revoked\n");
+	ASSERT_EQ(0, set_memory(self->all.exporter, false));
 	expect_fdinfo(_metadata, self->all.exporter, " state=revoked\n");
 	ASSERT_EQ(0, set_memory(self->all.exporter, true));
+	expect_fdinfo(_metadata, self->all.exporter, " state=revoked\n");
 }
 
 TEST_F(fdinfo, importer)
@@ -312,7 +325,7 @@ TEST_F(fdinfo, importer)
 	snprintf(line, sizeof(line), " state=mapped route=%s ranges=3 merged=2 segments=%d\n",
 		 route_name(expected_route()), expected_route() == P2PBUF_ROUTE_IOVA ? 1 : 2);
 	expect_fdinfo(_metadata, self->all.importer, line);
-	expect_fdinfo(_metadata, self->all.exporter, " maps=1 state=usable\n");
+	expect_fdinfo(_metadata, self->all.exporter, " maps=1 state=accessible\n");
 
 	ASSERT_EQ(0, set_memory(self->all.exporter, false));
 	expect_fdinfo(_metadata, self->all.importer, " state=stale\n");

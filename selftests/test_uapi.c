@@ -72,6 +72,10 @@ ASSERT_MEMBER(p2pbuf_route_info, host, 32);
 ASSERT_MEMBER(p2pbuf_route_info, flags, 40);
 ASSERT_MEMBER(p2pbuf_route_info, reserved, 44);
 
+ASSERT_STRUCT(p2pbuf_revoke, 8, 4);
+ASSERT_MEMBER(p2pbuf_revoke, fd, 0);
+ASSERT_MEMBER(p2pbuf_revoke, flags, 4);
+
 ASSERT_STRUCT(p2pbuf_import, 24, 4);
 ASSERT_MEMBER(p2pbuf_import, fd, 0);
 ASSERT_MEMBER(p2pbuf_import, flags, 4);
@@ -162,6 +166,7 @@ static_assert(P2PBUF_IOCTL_EXPORT == 0x4018bb01, "EXPORT");
 static_assert(P2PBUF_IOCTL_RESET == 0x4008bb02, "RESET");
 static_assert(P2PBUF_IOCTL_MEMORY == 0x4008bb03, "MEMORY");
 static_assert(P2PBUF_IOCTL_ROUTE == 0xc030bb04, "ROUTE");
+static_assert(P2PBUF_IOCTL_REVOKE == 0x4008bb05, "REVOKE");
 static_assert(P2PBUF_IOCTL_IMPORT == 0xc018bb40, "IMPORT");
 static_assert(P2PBUF_IOCTL_MAP == 0x4008bb41, "MAP");
 static_assert(P2PBUF_IOCTL_UNMAP == 0x4008bb42, "UNMAP");
@@ -236,6 +241,12 @@ FIXTURE_VARIANT_ADD(conventions, route) {
 	.cmd = P2PBUF_IOCTL_ROUTE,
 	.words = { UINT32_MAX, UINT32_MAX },
 	.error = -ENXIO,
+};
+
+FIXTURE_VARIANT_ADD(conventions, revoke) {
+	.cmd = P2PBUF_IOCTL_REVOKE,
+	.words = { -1 },
+	.error = -EBADF,
 };
 
 FIXTURE_VARIANT_ADD(conventions, import) {
@@ -496,7 +507,7 @@ TEST_F(nodes, unknown_numbers)
 	for (nr = 0; nr < 256; nr++) {
 		for (dir = 0; dir < 4; dir++) {
 			cmd = _IOC(dir, P2PBUF_IOCTL_BASE, nr, 64);
-			if (nr > 0x04)
+			if (nr > 0x05)
 				EXPECT_EQ(-ENOTTY, call(self->exporter, cmd, args));
 			if (nr < 0x40 || nr > 0x48)
 				EXPECT_EQ(-ENOTTY, call(self->importer, cmd, args));

@@ -75,6 +75,7 @@ union args {
 	struct p2pbuf_reset reset;
 	struct p2pbuf_memory memory;
 	struct p2pbuf_route_info route;
+	struct p2pbuf_revoke revoke;
 	struct p2pbuf_import import;
 	struct p2pbuf_handle handle;
 	struct p2pbuf_query query;
@@ -223,6 +224,11 @@ static void fill_route(const struct world *world, const struct step *step)
 	(void)world;
 	args->route.client = step->values[0] & 1 ? bdf_number(importer_bdf()) :
 						   step->values[1] << 3;
+}
+
+static void fill_revoke(const struct world *world, const struct step *step)
+{
+	args->revoke.fd = pick_fd(world, step->object);
 }
 
 static void fill_import(const struct world *world, const struct step *step)
@@ -378,7 +384,7 @@ static void do_close(struct world *world, const struct step *step)
 enum {
 	OP_EXPORT, OP_IMPORT, OP_MAP, OP_MEMORY, OP_QUERY, OP_RESET, OP_REGION_INFO,
 	OP_ROUTE, OP_UNMAP, OP_RELEASE, OP_COPY, OP_TRANSFER, OP_AUDIT, OP_VERDICT, OP_MMAP,
-	OP_TOUCH, OP_POLL, OP_CLOSE, NR_OPS,
+	OP_TOUCH, OP_POLL, OP_CLOSE, OP_REVOKE, NR_OPS,
 };
 
 /**
@@ -416,6 +422,7 @@ static const struct op ops[NR_OPS] = {
 	[OP_TOUCH] = { .weight = 6, .run = do_touch },
 	[OP_POLL] = { .weight = 2, .run = do_poll },
 	[OP_CLOSE] = { .weight = 2, .run = do_close },
+	[OP_REVOKE] = { .weight = 1, IOCTL(REVOKE, fill_revoke) },
 };
 
 static const struct op *pick_op(uint8_t value)

@@ -289,6 +289,19 @@ static int use_export(struct worker *worker, int fd)
 	return ret;
 }
 
+/* Half of them stay in their places for a while, so that others meet them. */
+static int use_revoke(struct worker *worker, int fd)
+{
+	int *slot = any_dmabuf(worker);
+	int dmabuf = borrow(slot), ret;
+
+	if (dmabuf < 0)
+		return 0;
+	ret = DO(TALLY_REVOKE, revoke_buffer(fd, dmabuf));
+	give_back(slot, dmabuf, random_one_in(&worker->random, 2));
+	return ret;
+}
+
 /* A DMABUF that is revoked for good looks like one that will be back. */
 static void use_import(struct worker *worker, int fd, uint32_t handle)
 {
@@ -573,6 +586,7 @@ static const struct action {
 	{ .weight = 20, .exporter = use_region_info },
 	{ .weight = 20, .exporter = use_route },
 	{ .weight = 60, .exporter = use_export },
+	{ .weight = 3, .exporter = use_revoke },
 	{ .weight = 100, .importer = use_import },
 	{ .weight = 80, .importer = use_map },
 	{ .weight = 40, .importer = use_unmap },
