@@ -18,10 +18,11 @@ TIMEOUT, BROKEN, REPORT = 124, 125, 126
 class Guest:
     """One QEMU process: console to a log, output to stdout, control to us."""
 
-    def __init__(self, log, interactive, answers):
+    def __init__(self, log, interactive, answers, stopped):
         self.log = log			# binary file object
         self.interactive = interactive
         self.answers = answers		# functions, by a request's first word
+        self.stopped = stopped		# the context they need
         self.status = None		# of the command, once known
         self.error = None		# what /init could not do
         self.control = b""
@@ -81,8 +82,9 @@ class Guest:
             elif word == "error":
                 self.error = text
             elif word in self.answers:
-                self.requests.sendall(self.answers[word](text).encode()
-                                      + b"\n")
+                with self.stopped():
+                    self.requests.sendall(self.answers[word](text).encode()
+                                          + b"\n")
 
     def _input(self, data):
         self.output.sendall(data)

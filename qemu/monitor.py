@@ -5,6 +5,7 @@ come from outside the machine."""
 import contextlib
 import json
 import socket
+import time
 
 
 class Unreadable(Exception):
@@ -38,24 +39,33 @@ class Monitor:
                 return reply["error"]["desc"]
         return "QEMU is gone"
 
-    def answer(self, command):
-        """What QEMU says to @command, in one line; "ok" if nothing."""
+    def _greet(self):
         if not self.greeted:
             self._execute("qmp_capabilities")
             self.greeted = True
+
+    def _is_running(self):
+        status = self._execute("query-status")
+        return isinstance(status, dict) and status["running"]
+
+    def answer(self, command):
+        """What QEMU says to @command, in one line; "ok" if nothing."""
+        self._greet()
         text = self._execute("human-monitor-command",
                              **{"command-line": command})
         return " ".join(text.split()) or "ok"
 
     @contextlib.contextmanager
     def stopped(self):
-        """The guest does nothing meanwhile, and its time stands still: while it
-        waits, with -icount, it would pass faster than ours."""
-        self.answer("stop")
+        """While a request of the guest is answered. It stops itself after it, before
+        another instruction: with -icount a guest that waits has no time to lose."""
+        self._greet()
+        while self._is_running():
+            time.sleep(0.001)
         try:
             yield
         finally:
-            self.answer("cont")
+            self._execute("cont")
 
     def memory(self, address, nr, unit="g"):
         """@nr numbers of 8 bytes each (g), or 4 (w), of the guest's physical memory."""

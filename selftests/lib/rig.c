@@ -1,16 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Requests to the rig: one line to it, one line back. See qemu/init. */
+/*
+ * Requests to the rig: one line to it, one line back. See qemu/init.
+ *
+ * No time of the guest's passes until the answer is there, however long the host takes:
+ * idle, with -icount, a guest skips to its next timer at once, and an engine's DMA or the
+ * end of a test's time would come before an answer that was on its way.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/io.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "p2pbuf_test.h"
 
 #define CONTROL		"/dev/ttyS2"
+
+/* QEMU's pvpanic (docs/specs/pvpanic.rst), of which the rig makes a pause. */
+#define PVPANIC_PORT	0x505
+#define PVPANIC_PANICKED 1
 
 static int read_line(int fd, char *line, size_t size)
 {
@@ -24,6 +35,20 @@ static int read_line(int fd, char *line, size_t size)
 		used++;
 	}
 	return -EIO;
+}
+
+/*
+ * The guest stops here and now, and goes on when the rig has answered. All of the request
+ * has to be on its way: what stands still sends nothing.
+ */
+static int send_and_stop(int fd, const char *request)
+{
+	if (ioperm(PVPANIC_PORT, 1, 1))
+		return -errno;
+	if (dprintf(fd, "%s\n", request) < 0 || tcdrain(fd))
+		return -EIO;
+	outb(PVPANIC_PANICKED, PVPANIC_PORT);
+	return 0;
 }
 
 int ask_rig(char *line, size_t size, const char *format, ...)
@@ -40,7 +65,7 @@ int ask_rig(char *line, size_t size, const char *format, ...)
 	if (fd < 0)
 		return -errno;
 	tcflush(fd, TCIFLUSH);
-	ret = dprintf(fd, "%s\n", request) < 0 ? -EIO : 0;
+	ret = send_and_stop(fd, request);
 	if (!ret)
 		ret = read_line(fd, line, size);
 	close(fd);
