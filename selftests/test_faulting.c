@@ -25,8 +25,6 @@
 #define ARG_OFFSET	(2 * PAGE)
 #define ARRAY_OFFSET	(3 * PAGE)
 #define LENGTH		64
-/* A hang is found by HUNG_SECONDS; this is for one that the kernel does not end. */
-#define TIMEOUT		600
 
 union argument {
 	struct p2pbuf_region_info region_info;
@@ -473,7 +471,7 @@ FIXTURE_TEARDOWN(faulting)
 	EXPECT_EQ(0, bind_both());
 }
 
-TEST_F_TIMEOUT(faulting, nobody_waits, TIMEOUT)
+TEST_F(faulting, nobody_waits)
 {
 	const struct call *call;
 	int ret;
@@ -617,7 +615,7 @@ static int call_own(FIXTURE_DATA(own) *self, const struct call *call)
 	return ret < 0 ? -errno : ret;
 }
 
-TEST_F_TIMEOUT(own, memory, TIMEOUT)
+TEST_F(own, memory)
 {
 	union argument before, after;
 	const struct call *call;
@@ -643,7 +641,7 @@ TEST_F_TIMEOUT(own, memory, TIMEOUT)
 }
 
 /* And where the fault fails. */
-TEST_F_TIMEOUT(own, memory_revoked, TIMEOUT)
+TEST_F(own, memory_revoked)
 {
 	union argument before;
 	const struct call *call;

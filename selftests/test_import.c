@@ -293,7 +293,7 @@ static void expect_data(struct __test_metadata *_metadata, int importer, uint32_
 	}
 }
 
-TEST_F_TIMEOUT(import, both_directions, 120)
+TEST_F(import, both_directions)
 {
 	if (!data_arrives())
 		SKIP(return, NO_DATA);
@@ -381,7 +381,7 @@ TEST_F(import, close_mapped_and_unmapped)
 	EXPECT_EQ(0, map_handle(self->importer, self->handle));
 }
 
-TEST_F_TIMEOUT(import, holds_the_dmabuf, 120)
+TEST_F(import, holds_the_dmabuf)
 {
 	if (!data_arrives())
 		SKIP(return, NO_DATA);
@@ -402,7 +402,7 @@ TEST_F_TIMEOUT(import, holds_the_dmabuf, 120)
 	EXPECT_EQ(self->buffers + 1, count_ours());
 }
 
-TEST_F_TIMEOUT(import, handles_are_unique, 300)
+TEST_F(import, handles_are_unique)
 {
 	static bool seen[65536];
 	uint32_t handle;
@@ -634,7 +634,7 @@ TEST_F(import, copy_arguments)
 		}
 }
 
-TEST_F_TIMEOUT(import, copy_direction, 60)
+TEST_F(import, copy_direction)
 {
 	struct p2pbuf_copy result;
 	uint32_t reads, writes;
@@ -659,7 +659,7 @@ TEST_F_TIMEOUT(import, copy_direction, 60)
 }
 
 /* The second page of the user's memory does not exist. */
-TEST_F_TIMEOUT(import, copy_bad_user, 120)
+TEST_F(import, copy_bad_user)
 {
 	uint8_t *user = before_hole(PAGE);
 	struct p2pbuf_copy result;
@@ -708,7 +708,7 @@ TEST_F(import, copy_kernel_address)
 	EXPECT_EQ(1, self->cpu[0]);
 }
 
-TEST_F_TIMEOUT(import, write_only_is_unproven, 120)
+TEST_F(import, write_only_is_unproven)
 {
 	static uint8_t user[SIZE];
 	struct p2pbuf_copy result;
@@ -728,7 +728,7 @@ TEST_F_TIMEOUT(import, write_only_is_unproven, 120)
 	EXPECT_EQ(0, pattern_check(self->cpu, SIZE, 5, 0, &where));
 }
 
-TEST_F_TIMEOUT(import, no_readback_is_unproven, 120)
+TEST_F(import, no_readback_is_unproven)
 {
 	static uint8_t user[SIZE];
 	struct p2pbuf_copy result;
@@ -747,7 +747,7 @@ TEST_F_TIMEOUT(import, no_readback_is_unproven, 120)
 	EXPECT_EQ(0, pattern_check(self->cpu + 100, PAGE, 6, 0, &where));
 }
 
-TEST_F_TIMEOUT(import, zeros_are_unproven, 120)
+TEST_F(import, zeros_are_unproven)
 {
 	static uint8_t user[SIZE], zeros[SIZE];
 	struct p2pbuf_copy result;
@@ -771,7 +771,7 @@ TEST_F_TIMEOUT(import, zeros_are_unproven, 120)
 }
 
 /* What the driver puts where the data should arrive must not be taken for it. */
-TEST_F_TIMEOUT(import, data_like_a_fill, 300)
+TEST_F(import, data_like_a_fill)
 {
 	static const uint8_t fills[] = { 0xa5, 0x5a, 0x3c, 0xc3, 0xff };
 	static uint8_t user[PAGE], same[PAGE];
@@ -796,7 +796,7 @@ TEST_F_TIMEOUT(import, data_like_a_fill, 300)
  * Permissions of the DMABUF
  */
 
-TEST_F_TIMEOUT(import, read_only_dmabuf, 60)
+TEST_F(import, read_only_dmabuf)
 {
 	struct p2pbuf_range range = { 5 * PAGE, PAGE };
 	uint32_t handle;
@@ -824,7 +824,7 @@ TEST_F_TIMEOUT(import, read_only_dmabuf, 60)
  * Several users
  */
 
-TEST_F_TIMEOUT(import, inherited_by_child, 120)
+TEST_F(import, inherited_by_child)
 {
 	struct p2pbuf_query query;
 	uint8_t byte = 0;
@@ -894,7 +894,7 @@ static void *race_loop(void *arg)
 	return NULL;
 }
 
-TEST_F_TIMEOUT(import, two_threads_one_handle, 600)
+TEST_F(import, two_threads_one_handle)
 {
 	struct race race = {
 		.importer = self->importer,
@@ -945,7 +945,7 @@ static void start_copy(struct __test_metadata *_metadata, struct long_copy *copy
 	usleep(350000);
 }
 
-TEST_F_TIMEOUT(import, unmap_during_copy, 120)
+TEST_F(import, unmap_during_copy)
 {
 	static struct long_copy copy;
 	pthread_t thread;
@@ -963,7 +963,7 @@ TEST_F_TIMEOUT(import, unmap_during_copy, 120)
 	EXPECT_EQ(!copy.ret, copy.result.copied == SIZE);
 }
 
-TEST_F_TIMEOUT(import, release_during_copy, 120)
+TEST_F(import, release_during_copy)
 {
 	static struct long_copy copy;
 	pthread_t thread;
@@ -1097,7 +1097,7 @@ TEST_F(foreign, phys_not_offered)
 					     &handle));
 }
 
-TEST_F_TIMEOUT(foreign, auto_is_sgt, 120)
+TEST_F(foreign, auto_is_sgt)
 {
 	struct p2pbuf_query query;
 	uint32_t handle;

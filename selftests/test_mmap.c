@@ -619,7 +619,7 @@ static void prepare(int fd)
 }
 
 /* The user's memory is not touched by the CPU before, so that the copy faults. */
-TEST_F_TIMEOUT(self_copy, from_buffer, 120)
+TEST_F(self_copy, from_buffer)
 {
 	uint8_t *map;
 
@@ -635,7 +635,7 @@ TEST_F_TIMEOUT(self_copy, from_buffer, 120)
 	expect_pattern(_metadata, map + 2 * PAGE, 2 * PAGE, 0);
 }
 
-TEST_F_TIMEOUT(self_copy, to_buffer, 120)
+TEST_F(self_copy, to_buffer)
 {
 	uint8_t *map;
 
@@ -652,7 +652,7 @@ TEST_F_TIMEOUT(self_copy, to_buffer, 120)
 }
 
 /* Source and destination are the same bytes. */
-TEST_F_TIMEOUT(self_copy, onto_itself, 120)
+TEST_F(self_copy, onto_itself)
 {
 	uint8_t *map;
 
@@ -668,7 +668,7 @@ TEST_F_TIMEOUT(self_copy, onto_itself, 120)
 }
 
 /* A read-only mapping cannot take what the device reads. */
-TEST_F_TIMEOUT(self_copy, into_read_only, 60)
+TEST_F(self_copy, into_read_only)
 {
 	struct p2pbuf_copy result;
 	uint8_t *map;

@@ -24,8 +24,6 @@
 
 #define READ_WRITE	(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)
 #define SIZE		TRAFFIC_SIZE
-/* Of the guest's time: a slot's attention button takes 5 s, a link's recovery 1 s. */
-#define PATIENCE	60
 
 static int find_express(int config)
 {
@@ -83,7 +81,7 @@ static bool becomes(bool there, const char *bdf)
 {
 	unsigned int i;
 
-	for (i = 0; i < PATIENCE * 10 && is_there(bdf) != there; i++)
+	for (i = 0; i < HUNG_SECONDS * 10 && is_there(bdf) != there; i++)
 		usleep(100000);
 	return is_there(bdf) == there;
 }
@@ -130,7 +128,7 @@ static int add_device(const struct victim *victim)
 	snprintf(command, sizeof(command), "device_add %s,id=%s,bus=%s%u", victim->model,
 		 victim->id, behind_switch ? "down" : "port", victim->port);
 	/* The old one is in QEMU until its slot is off, a while after its driver. */
-	for (tries = 0; tries < PATIENCE * 10 && ret == -EINVAL; tries++) {
+	for (tries = 0; tries < HUNG_SECONDS * 10 && ret == -EINVAL; tries++) {
 		usleep(100000);
 		if (victim == &exporter)
 			add_memory();
@@ -171,7 +169,7 @@ static int bind_again(const struct victim *victim)
 
 	if (victim == &exporter)
 		return bind_driver(victim->bdf(), victim->driver);
-	for (i = 0; i < PATIENCE * 10 && !is_bound(victim->driver, victim->bdf()); i++)
+	for (i = 0; i < HUNG_SECONDS * 10 && !is_bound(victim->driver, victim->bdf()); i++)
 		usleep(100000);
 	return is_bound(victim->driver, victim->bdf()) ? 0 : -ENODEV;
 }

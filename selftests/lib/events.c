@@ -14,9 +14,6 @@
 
 #include "p2pbuf_test.h"
 
-/* Of the guest's time, in seconds; the recovery of a link takes one. */
-#define PATIENCE	60
-
 #define SUSPEND_DELAY	"/sys/module/suspend/parameters/pm_test_delay"
 #define HIBERNATE_DELAY	"/sys/module/hibernate/parameters/pm_test_delay"
 
@@ -87,7 +84,7 @@ static int inject(const char *port, const char *error, const char *end)
 	ret = tell_qemu(command);
 	for (tries = 0; !ret && count_recoveries(end) == before; tries++) {
 		usleep(100000);
-		if (tries == 10 * PATIENCE)
+		if (tries == 10 * HUNG_SECONDS)
 			ret = -ETIMEDOUT;
 	}
 	return ret;

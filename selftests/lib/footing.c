@@ -7,9 +7,6 @@
 #include "p2pbuf_test.h"
 #include "tally.h"
 
-/* Files are let go a little after they were closed. */
-#define PATIENCE	60
-
 static int module_users(const char *module)
 {
 	char path[128], text[32] = "-1";
@@ -39,7 +36,7 @@ bool back_on_footing(const struct footing *before)
 	struct footing now;
 	int tries;
 
-	for (tries = 0; tries < 10 * PATIENCE; tries++) {
+	for (tries = 0; tries < 10 * HUNG_SECONDS; tries++) {
 		take_footing(&now);
 		if (!memcmp(&now, before, sizeof(now)))
 			return true;
