@@ -36,31 +36,42 @@ static int install_fence(struct dma_fence *fence)
 	return fd;
 }
 
-int test_fence(struct holder *holder, s32 *fd)
+/* With a sync_file of it; NULL: no memory, or no descriptor. */
+struct dma_fence *make_fence(s32 *fd)
 {
-	struct dma_fence *fence;
+	struct dma_fence *fence = kzalloc_obj(*fence);
 
-	if (holder->fence)
-		return -EBUSY;
-	fence = kzalloc_obj(*fence);
 	if (!fence)
-		return -ENOMEM;
+		return NULL;
 	dma_fence_init(fence, &fence_ops, NULL, dma_fence_context_alloc(1), 1);
 	*fd = install_fence(fence);
-	if (*fd < 0) {
-		dma_fence_put(fence);
-		return *fd;
-	}
-	holder->fence = fence;
-	return 0;
+	if (*fd >= 0)
+		return fence;
+	dma_fence_put(fence);
+	return NULL;
+}
+
+void end_fence(struct dma_fence *fence)
+{
+	if (!fence)
+		return;
+	dma_fence_signal(fence);
+	dma_fence_put(fence);
+}
+
+int test_fence(struct holder *holder, s32 *fd)
+{
+	if (holder->fence)
+		return -EBUSY;
+	holder->fence = make_fence(fd);
+	return holder->fence ? 0 : -ENOMEM;
 }
 
 int test_signal(struct holder *holder)
 {
 	if (!holder->fence)
 		return -ENOENT;
-	dma_fence_signal(holder->fence);
-	dma_fence_put(holder->fence);
+	end_fence(holder->fence);
 	holder->fence = NULL;
 	return 0;
 }

@@ -41,6 +41,7 @@ struct engine {
  * @other: what is mapped by another strategy than ours, or NULL
  * @engine: past its driver
  * @fence: that has not signalled, or NULL
+ * @follower: of a DMABUF until close, or NULL
  * @claimed: function of the BAR that is claimed until close, or NULL
  * @claimed_bar: that BAR
  * @locked: DMABUF whose reservation lock @locker holds; a reference is held
@@ -59,6 +60,7 @@ struct holder {
 	struct other_mapping *other;
 	struct engine engine;
 	struct dma_fence *fence;
+	struct follower *follower;
 	struct pci_dev *claimed;
 	unsigned int claimed_bar;
 	struct dma_buf *locked;
@@ -92,6 +94,10 @@ extern struct p2pbuf_phys_ops rogue_phys_ops;
 /* pins.c: of all DMABUFs that count them */
 extern atomic_t nr_pins;
 
+/* fence.c: signalled at the latest when it is ended */
+struct dma_fence *make_fence(s32 *fd);
+void end_fence(struct dma_fence *fence);
+
 /* page.c: the driver to bind a function to that has P2PDMA pages */
 extern struct pci_driver test_driver;
 
@@ -116,6 +122,9 @@ int test_silence(struct holder *holder, struct p2pbuf_test_silence *args);
 void test_speak(struct holder *holder);
 int test_fence(struct holder *holder, s32 *fd);
 int test_signal(struct holder *holder);
+int test_follow(struct holder *holder, struct p2pbuf_test_follow *args);
+int test_followed(struct holder *holder);
+void test_unfollow(struct holder *holder);
 int test_move(const struct p2pbuf_test_move *args);
 int test_export(struct p2pbuf_test_export *args);
 int test_rogue(const struct p2pbuf_test_rogue *args);

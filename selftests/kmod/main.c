@@ -53,6 +53,10 @@ static int dispatch(struct holder *holder, unsigned int cmd, void *args)
 		return test_fence(holder, args);
 	case P2PBUF_TEST_SIGNAL:
 		return test_signal(holder);
+	case P2PBUF_TEST_FOLLOW:
+		return test_follow(holder, args);
+	case P2PBUF_TEST_FOLLOWED:
+		return test_followed(holder);
 	case P2PBUF_TEST_MOVE:
 		return test_move(args);
 	case P2PBUF_TEST_EXPORT:
@@ -103,6 +107,7 @@ static int test_close(struct inode *inode, struct file *file)
 
 	test_drop(holder);
 	test_signal(holder);
+	test_unfollow(holder);
 	test_strategy_unmap(holder);
 	engine_release(&holder->engine);
 	test_unclaim(holder);

@@ -342,4 +342,26 @@ struct p2pbuf_test_silence {
 #define P2PBUF_TEST_SILENCE \
 	_IOWR(P2PBUF_TEST_BASE, 38, struct p2pbuf_test_silence)
 
+/*
+ * Put the fence @before into a DMABUF, and attach to it. When its exporter next takes access
+ * away, the fence @after is added, and @before signals @ms later; @after does at close, or
+ * when P2PBUF_TEST_GIVE_UP_SECONDS are over, as whoever waits for it must come to an end.
+ */
+struct p2pbuf_test_follow {
+	__s32 fd;
+	char client[P2PBUF_TEST_NAME];
+	__u32 ms;
+	__s32 before;		/* out: sync_files */
+	__s32 after;
+};
+
+#define P2PBUF_TEST_GIVE_UP_SECONDS	300
+
+#define P2PBUF_TEST_FOLLOW \
+	_IOWR(P2PBUF_TEST_BASE, 64, struct p2pbuf_test_follow)
+
+/* Access has gone, and @after has been added: ENODATA if not. */
+#define P2PBUF_TEST_FOLLOWED \
+	_IO(P2PBUF_TEST_BASE, 65)
+
 #endif /* _P2PBUF_TEST_IOCTL_H */

@@ -158,3 +158,46 @@ int move_buffer(int fd, int fence)
 	close(test);
 	return ret;
 }
+
+/*
+ * Watch what the next event that takes access to a DMABUF away waits for. @ms: for how long
+ * it has to, from then on.
+ */
+int follow(struct followed *followed, int fd, unsigned int ms)
+{
+	struct p2pbuf_test_follow args = { .fd = fd, .ms = ms };
+	int ret;
+
+	followed->test = open_test_module();
+	if (followed->test < 0)
+		return followed->test;
+	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
+	ret = ioctl(followed->test, P2PBUF_TEST_FOLLOW, &args) ? -errno : 0;
+	followed->before = args.before;
+	followed->after = args.after;
+	if (ret)
+		close(followed->test);
+	return ret;
+}
+
+/*
+ * What is wrong with the event, or NULL: it should have waited for the fence that was there
+ * when access went, and not for the one that was added then.
+ */
+const char *what_follows(const struct followed *followed)
+{
+	if (ioctl(followed->test, P2PBUF_TEST_FOLLOWED))
+		return "access did not go, or no fence could be added";
+	if (fence_status(followed->before) != 1)
+		return "a fence that was there when access went was not waited for";
+	if (fence_status(followed->after))
+		return "a fence that was added after access went was waited for";
+	return NULL;
+}
+
+void unfollow(const struct followed *followed)
+{
+	close(followed->test);
+	close(followed->before);
+	close(followed->after);
+}

@@ -155,6 +155,22 @@ int close_gate(int fd, unsigned int flags, int *fence);
 int open_gate(int test, int fence);
 int move_buffer(int fd, int fence);
 
+/**
+ * struct followed - a DMABUF that is watched when access goes
+ * @test: the test module's file
+ * @before: a fence that is there then
+ * @after: one that is added then
+ */
+struct followed {
+	int test;
+	int before;
+	int after;
+};
+
+int follow(struct followed *followed, int fd, unsigned int ms);
+const char *what_follows(const struct followed *followed);
+void unfollow(const struct followed *followed);
+
 /* pattern.c: contents that tell where they belong, never zero */
 uint8_t pattern_byte(unsigned int seed, uint64_t position);
 void pattern_fill(void *buf, size_t length, unsigned int seed, uint64_t position);
