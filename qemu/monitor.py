@@ -15,9 +15,9 @@ class Unreadable(Exception):
 class Monitor:
     """A connection to QEMU's monitor by its machine protocol."""
 
-    def __init__(self):
+    def __init__(self, timeout):
         self.ours, self.theirs = socket.socketpair()
-        self.ours.settimeout(60)	# QEMU hangs
+        self.ours.settimeout(timeout)	# QEMU hangs
         self.lines = self.ours.makefile("r", encoding="utf-8")
         self.greeted = False
 

@@ -8,8 +8,6 @@ import tap
 
 RUN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../qemu/run")
 AT_ONCE = 2
-TIMEOUT = 1800
-
 
 # The status of qemu/run after a report of the kernel, and how one of kmemleak
 # begins.
@@ -23,8 +21,7 @@ def run(options, programs, before="", commands=None):
     @commands: shell code for programs that are not run by their name alone
     """
     done = subprocess.run(
-        [RUN, "--no-build", "--count-flushes", "--timeout", str(TIMEOUT),
-         *options,
+        [RUN, "--no-build", "--count-flushes", *options,
          "--", "sh", "-c",
          before + tap.guest_script(programs, commands or {})],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
