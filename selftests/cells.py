@@ -54,7 +54,7 @@ BAR_TESTS = ROUTE_TESTS + ["test_export", "test_import", "test_mmap"]
 FEW_CELLS = ["test_cli", "test_debugfs", "test_faulting", "test_holders"]
 
 # Fences, and files and nodes without DMA: the same whatever the route.
-ANY_ROUTE = ["test_debugfs", "test_export", "test_sync", "test_trace"]
+ANY_ROUTE = ["test_debugfs", "test_export", "test_hostile", "test_sync", "test_trace"]
 
 # What a second importer is for.
 TWO_IMPORTERS = ["test_sync"]
@@ -243,6 +243,6 @@ DEBUG_CELLS = {
     "failures/switch/off": Cell(DEBUG, FAILURES_ONLY),
     "failures/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL,
                                        FAILURES_ONLY),
-    "races/switch/off": Cell(SMP, RACES),
-    "races/host-bridge/intel": Cell(SMP + HOST_BRIDGE + INTEL, RACES),
+    "races/switch/off": Cell(SMP + VGEM, RACES),
+    "races/host-bridge/intel": Cell(SMP + HOST_BRIDGE + INTEL + VGEM, RACES),
 }

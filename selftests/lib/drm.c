@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Dumb buffers of DRM devices, by PRIME. */
+/* Dumb buffers of DRM devices, by PRIME, and vgem's fences. */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -13,6 +13,8 @@
 /* Debian 12 has it only with libdrm-dev. */
 #if __has_include("drm/drm.h")
 #include <drm/drm.h>
+#include <drm/vgem_drm.h>
+#include <linux/dma-buf.h>
 
 static bool is_driver(int card, const char *driver)
 {
@@ -70,7 +72,82 @@ int dumb_create(const char *driver, size_t size, void **cpu)
 	return ret;
 }
 
+int open_vgem(struct vgem *vgem)
+{
+	struct drm_mode_create_dumb dumb = { .width = 1, .height = 1, .bpp = 32 };
+	struct drm_prime_handle prime = { .flags = DRM_CLOEXEC | DRM_RDWR };
+
+	vgem->card = open_card("vgem");
+	if (vgem->card < 0)
+		return vgem->card;
+	if (ioctl(vgem->card, DRM_IOCTL_MODE_CREATE_DUMB, &dumb))
+		return -errno;
+	prime.handle = dumb.handle;
+	if (ioctl(vgem->card, DRM_IOCTL_PRIME_HANDLE_TO_FD, &prime))
+		return -errno;
+	vgem->handle = dumb.handle;
+	vgem->dmabuf = prime.fd;
+	return 0;
+}
+
+/*
+ * Add a fence to the buffer; a sync_file of this one and those that have not signalled. It
+ * does so by itself within ten seconds (drivers/gpu/drm/vgem/vgem_fence.c).
+ */
+int add_vgem_fence(const struct vgem *vgem, uint32_t *id)
+{
+	struct drm_vgem_fence_attach attach = { .handle = vgem->handle };
+	struct dma_buf_export_sync_file file = { .flags = DMA_BUF_SYNC_WRITE };
+
+	if (ioctl(vgem->card, DRM_IOCTL_VGEM_FENCE_ATTACH, &attach) ||
+	    ioctl(vgem->dmabuf, DMA_BUF_IOCTL_EXPORT_SYNC_FILE, &file))
+		return -errno;
+	*id = attach.out_fence;
+	return file.fd;
+}
+
+int signal_vgem_fence(const struct vgem *vgem, uint32_t id)
+{
+	struct drm_vgem_fence_signal args = { .fence = id };
+
+	return ioctl(vgem->card, DRM_IOCTL_VGEM_FENCE_SIGNAL, &args) ? -errno : 0;
+}
+
+int prime_import(int card, int dmabuf)
+{
+	struct drm_prime_handle prime = { .fd = dmabuf };
+
+	return ioctl(card, DRM_IOCTL_PRIME_FD_TO_HANDLE, &prime) ? -errno : 0;
+}
+
 #else
+
+int open_vgem(struct vgem *vgem)
+{
+	(void)vgem;
+	return -ENOENT;
+}
+
+int add_vgem_fence(const struct vgem *vgem, uint32_t *id)
+{
+	(void)vgem;
+	(void)id;
+	return -ENOENT;
+}
+
+int signal_vgem_fence(const struct vgem *vgem, uint32_t id)
+{
+	(void)vgem;
+	(void)id;
+	return -ENOENT;
+}
+
+int prime_import(int card, int dmabuf)
+{
+	(void)card;
+	(void)dmabuf;
+	return -ENOENT;
+}
 
 int dumb_create(const char *driver, size_t size, void **cpu)
 {

@@ -34,4 +34,21 @@ int export_ram(const char *exporter, size_t size, void **cpu);
 int dumb_create(const char *driver, size_t size, void **cpu);
 int sync_cpu(int fd, uint64_t flags);
 
+/**
+ * struct vgem - a buffer of vgem's, to which anybody with its node can add fences
+ * @card: vgem's node
+ * @handle: of the buffer
+ * @dmabuf: the buffer
+ */
+struct vgem {
+	int card;
+	uint32_t handle;
+	int dmabuf;
+};
+
+int open_vgem(struct vgem *vgem);
+int add_vgem_fence(const struct vgem *vgem, uint32_t *id);
+int signal_vgem_fence(const struct vgem *vgem, uint32_t id);
+int prime_import(int card, int dmabuf);
+
 #endif /* _P2PBUF_FOREIGN_H */

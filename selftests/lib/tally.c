@@ -14,7 +14,7 @@
 
 #include "tally.h"
 
-#define MAX_KINDS	32
+#define MAX_KINDS	64
 #define MAX_ERRNO	134
 
 static const int common[] = { EFAULT, ENODEV, ENOTTY, ENOMEM, EINVAL, E2BIG, 0 };

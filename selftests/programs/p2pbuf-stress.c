@@ -2,7 +2,12 @@
 /*
  * Everything at once: threads of several processes use both nodes, hand each other what
  * they opened, and are killed, while another process resets both functions, turns memory
- * off and on, and unbinds and binds both drivers.
+ * off and on, suspends, makes errors, and unbinds and binds both drivers. One process has
+ * no rights, only DMABUFs that it was given, and does with them all that it can, fences
+ * first; nobody asks it to stop.
+ *
+ * Each event has a DMABUF with a fence that signals only after access went, and to which
+ * another is added then, which does not signal before the event is over.
  *
  * Each call must return what is documented, nothing may hang, nothing may be left, and all
  * must work at the end. The kernel's own checks are the rig's.
@@ -12,6 +17,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <limits.h>
 #include <poll.h>
 #include <pthread.h>
@@ -28,37 +34,57 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/dma-buf.h>
+
+#include "foreign.h"
 #include "p2pbuf_test.h"
 #include "tally.h"
 
 #define READ_WRITE	(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)
 #define NR_PROCESSES	2
 #define NR_THREADS	4
-/* One more process makes the events. */
+/* One more process makes the events, and one holds DMABUFs. */
 #define EVENTS		NR_PROCESSES
+#define HOLDER		(NR_PROCESSES + 1)
+#define NR_ALL		(NR_PROCESSES + 2)
+#define NOBODY		65534
 #define NR_NODES	2
 #define NR_DMABUFS	6
+/* Milliseconds for which each event has to wait, at least. */
+#define WAIT_MS		50
 #define NR_HANDLES	4
+/* Of a thread of the holder's that have not signalled, as a rule. */
+#define NR_FENCES	4
 /* BAR pages in use, and at most in one buffer. */
 #define NR_PAGES	64
 #define MAX_PAGES	16
 #define MAX_SIZE	(MAX_PAGES * PAGE)
-/* Seconds that one call may take before it counts as stuck. */
-#define PATIENCE	120
+/* Of all events, after which each call should have succeeded. */
+#define MAX_ROUNDS	50
 /* Seconds between two processes that are killed. */
 #define KILL_EVERY	7
 
+/* Events of the exporter's function, and of one DMABUF. */
+enum {
+	BY_IOCTL, BY_SYSFS, MEMORY, UNBIND, TO_SLEEP, FAULT, REVOCATION, NR_EVENTS
+};
+
 enum {
 	OPEN = NR_TALLY_IOCTLS, DUP, CLOSE, SEND, RECEIVE, MMAP, TOUCH, FORK, POLL, FENCE,
-	RESET_EXPORTER, RESET_IMPORTER, REBIND_EXPORTER, REBIND_IMPORTER, RUNTIME_PM, KILL,
-	NR_KINDS,
+	RESET_EXPORTER, RESET_IMPORTER, REBIND_EXPORTER, REBIND_IMPORTER, SUSPEND, ERROR,
+	REVOKE, RUNTIME_PM, KILL,
+	/* The holder's */
+	FENCE_ADDED, ASK_DMABUF, WRITE_OUT, PRIME, NODE,
+	/* Of each event that it waited for what it had to, and for nothing else. */
+	BOUNDED,
+	NR_KINDS = BOUNDED + NR_EVENTS,
 };
 
 static const struct tally_kind more_kinds[] = {
 	{ .name = "open", .errnos = { ENOENT, ENODEV, ENXIO } },
 	{ .name = "dup" },
 	{ .name = "close" },
-	{ .name = "send", .errnos = { EAGAIN } },
+	{ .name = "send", .errnos = { EAGAIN, ETOOMANYREFS } },
 	{ .name = "receive", .errnos = { EAGAIN } },
 	{ .name = "mmap", .errnos = { ENODEV, EINVAL, EACCES } },
 	{ .name = "touch", .errnos = { EFAULT } },
@@ -69,8 +95,24 @@ static const struct tally_kind more_kinds[] = {
 	{ .name = "reset importer" },
 	{ .name = "rebind exporter" },
 	{ .name = "rebind importer" },
+	/* Somebody is in a call that cannot be frozen. */
+	{ .name = "suspend", .errnos = { EBUSY } },
+	{ .name = "error" },
+	{ .name = "revoke", .errnos = { EINTR, EXDEV } },
 	{ .name = "runtime PM" },
 	{ .name = "kill" },
+	{ .name = "fence added" },
+	{ .name = "ask DMABUF", .errnos = { EINTR, ENOTTY } },
+	{ .name = "write out", .errnos = { EFAULT } },
+	{ .name = "PRIME import", .errnos = { EOPNOTSUPP, ENODEV }, .refused = true },
+	{ .name = "node", .errnos = { EACCES, ENOENT }, .refused = true },
+	{ .name = "bounded reset" },
+	{ .name = "bounded sysfs" },
+	{ .name = "bounded memory" },
+	{ .name = "bounded unbind" },
+	{ .name = "bounded suspend" },
+	{ .name = "bounded error" },
+	{ .name = "bounded revoke" },
 };
 
 /**
@@ -87,12 +129,14 @@ struct place {
  * struct shared - memory of all processes
  * @stop: the time is over
  * @failed: somebody has said why
+ * @rounds: of all events
  * @places: of each thread
  */
 struct shared {
 	atomic_bool stop;
 	atomic_bool failed;
-	struct place places[NR_PROCESSES + 1][NR_THREADS];
+	atomic_uint rounds;
+	struct place places[NR_ALL][NR_THREADS];
 };
 
 static struct shared *shared;
@@ -106,7 +150,7 @@ static struct {
 } pool = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* Where descriptors are sent to and received from; a pair for each process. */
-static int sockets[NR_PROCESSES][2];
+static int sockets[NR_ALL][2];
 
 struct worker {
 	pthread_t thread;
@@ -116,6 +160,9 @@ struct worker {
 	uint8_t *map;
 	size_t map_size;
 	int fence;
+	struct vgem vgem;		/* the holder's */
+	uint32_t fences[NR_FENCES];
+	unsigned int nr_fences;
 	uint8_t data[MAX_SIZE];
 };
 
@@ -537,10 +584,15 @@ static int receive_fd(int socket)
 static void do_send(struct worker *worker)
 {
 	int fd = borrow(any_dmabuf(worker));
+	unsigned int to;
 
 	if (fd < 0)
 		return;
-	DO(SEND, send_fd(sockets[(worker->process + 1) % NR_PROCESSES][1], fd));
+	/* To itself, too: what nobody receives is held all the same. */
+	do
+		to = random_below(&worker->random, NR_ALL);
+	while (to == EVENTS);
+	DO(SEND, send_fd(sockets[to][1], fd));
 	close_fd(fd);
 }
 
@@ -577,12 +629,109 @@ static void on_interrupt(int signal)
 	(void)signal;
 }
 
-static const struct action {
+/* The holder has nothing but DMABUFs. */
+
+/*
+ * One in many is left to signal by itself, after 10 s, and is in each sync_file until then.
+ * There are always some.
+ */
+static void add_fence(struct worker *worker)
+{
+	uint32_t *oldest = &worker->fences[worker->nr_fences % NR_FENCES];
+	int fence, fd = borrow(any_dmabuf(worker));
+
+	if (fd < 0)
+		return;
+	if (worker->nr_fences >= NR_FENCES && !random_one_in(&worker->random, 1000))
+		signal_vgem_fence(&worker->vgem, *oldest);
+	fence = DO(FENCE_ADDED, add_vgem_fence(&worker->vgem, oldest));
+	if (fence >= 0) {
+		worker->nr_fences++;
+		DO(FENCE_ADDED, import_fence(fd, 1 + random_below(&worker->random, 3), fence));
+	}
+	close_fd(fence);
+	close_fd(fd);
+	usleep(random_below(&worker->random, 10000));
+}
+
+/* The fault is in kernel mode. */
+static void write_out(struct worker *worker)
+{
+	int pipe[2];
+
+	if (!worker->map || pipe2(pipe, O_NONBLOCK | O_CLOEXEC))
+		return;
+	DO(WRITE_OUT, write(pipe[1], worker->map, worker->map_size) < 0 ? -errno : 0);
+	close(pipe[0]);
+	close(pipe[1]);
+}
+
+static void poll_dmabuf(struct worker *worker)
+{
+	struct pollfd fds = { .fd = borrow(any_dmabuf(worker)), .events = POLLIN | POLLOUT };
+
+	DO(POLL, poll(&fds, 1, random_below(&worker->random, 20)) < 0 ? -errno : 0);
+	close_fd(fds.fd);
+}
+
+/* Who begins an access waits for fences, too. */
+static void sync_begin_and_end(int fd)
+{
+	const uint64_t flags = DMA_BUF_SYNC_RW;
+
+	if (!DO(ASK_DMABUF, sync_cpu(fd, flags | DMA_BUF_SYNC_START)))
+		DO(ASK_DMABUF, sync_cpu(fd, flags | DMA_BUF_SYNC_END));
+}
+
+static void ask_dmabuf(struct worker *worker)
+{
+	int fd = borrow(any_dmabuf(worker));
+
+	if (fd < 0)
+		return;
+	switch (random_below(&worker->random, 8)) {
+	case 0:
+		sync_begin_and_end(fd);
+		break;
+	case 1:
+		DO(ASK_DMABUF, ioctl(fd, DMA_BUF_SET_NAME_B, "held") ? -errno : 0);
+		break;
+	case 2:
+		DO(ASK_DMABUF, ioctl(fd, P2PBUF_IOCTL_RESET, NULL) ? -errno : 0);
+		break;
+	case 3:
+		DO(ASK_DMABUF, lseek(fd, 0, SEEK_END) < 0 ? -errno : 0);
+		break;
+	default:
+		close_fd(DO(ASK_DMABUF, export_fence(fd, DMA_BUF_SYNC_RW)));
+	}
+	close_fd(fd);
+}
+
+static void try_prime(struct worker *worker)
+{
+	int fd = borrow(any_dmabuf(worker));
+
+	if (fd >= 0)
+		DO(PRIME, prime_import(worker->vgem.card, fd));
+	close_fd(fd);
+}
+
+static void try_node(struct worker *worker)
+{
+	int fd = random_below(&worker->random, 2) ? open_exporter() : open_importer();
+
+	close_fd(DO(NODE, fd));
+}
+
+struct action {
 	unsigned int weight;
 	int (*exporter)(struct worker *worker, int fd);
 	void (*importer)(struct worker *worker, int fd, uint32_t handle);
 	void (*other)(struct worker *worker);
-} actions[] = {
+};
+
+static const struct action actions[] = {
 	{ .weight = 20, .exporter = use_region_info },
 	{ .weight = 20, .exporter = use_route },
 	{ .weight = 60, .exporter = use_export },
@@ -605,20 +754,38 @@ static const struct action {
 	{ .weight = 40, .other = do_receive },
 	{ .weight = 30, .other = do_close },
 	{ .weight = 10, .other = do_interrupt },
+	{ }
 };
 
-#define NR_ACTIONS (sizeof(actions) / sizeof(*actions))
+static const struct action holder_actions[] = {
+	{ .weight = 150, .other = add_fence },
+	{ .weight = 40, .other = do_receive },
+	{ .weight = 20, .other = do_send },
+	{ .weight = 5, .other = do_close },
+	{ .weight = 40, .other = do_mmap },
+	{ .weight = 100, .other = do_touch },
+	{ .weight = 40, .other = write_out },
+	{ .weight = 3, .other = do_fork },
+	{ .weight = 20, .other = poll_dmabuf },
+	{ .weight = 30, .other = ask_dmabuf },
+	{ .weight = 5, .other = try_prime },
+	{ .weight = 2, .other = try_node },
+	{ .weight = 10, .other = do_interrupt },
+	{ }
+};
 
 static const struct action *any_action(struct worker *worker)
 {
-	unsigned int i, left = 0;
+	const struct action *action, *table;
+	unsigned int left = 0;
 
-	for (i = 0; i < NR_ACTIONS; i++)
-		left += actions[i].weight;
+	table = worker->process == HOLDER ? holder_actions : actions;
+	for (action = table; action->weight; action++)
+		left += action->weight;
 	left = random_below(&worker->random, left);
-	for (i = 0; left >= actions[i].weight; i++)
-		left -= actions[i].weight;
-	return &actions[i];
+	for (action = table; left >= action->weight; action++)
+		left -= action->weight;
+	return action;
 }
 
 static void *work(void *arg)
@@ -654,6 +821,21 @@ static void empty_pool(void)
 		close(pool.dmabufs[i]);
 }
 
+/* With vgem's node and no right to anything else. */
+static void become_holder(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR_THREADS; i++)
+		if (open_vgem(&workers[i].vgem))
+			fail("there is no vgem, whose fences the holder needs");
+	if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
+	    setresuid(NOBODY, NOBODY, NOBODY))
+		fail("the holder keeps its rights");
+	/* A change of them ends it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
 static void run_workers(unsigned int process, uint64_t seed)
 {
 	unsigned int i;
@@ -668,6 +850,8 @@ static void run_workers(unsigned int process, uint64_t seed)
 		};
 		shared->places[process][i].kind = -1;
 	}
+	if (process == HOLDER)
+		become_holder();
 	pthread_barrier_init(&all_there, NULL, NR_THREADS);
 	for (i = 0; i < NR_THREADS; i++)
 		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
@@ -686,64 +870,185 @@ static int set_runtime_pm(const char *bdf, bool allowed)
 	return write_file(path, allowed ? "auto" : "on");
 }
 
-static int rebind(const char *bdf, const char *driver)
-{
-	return unbind_driver(bdf) ?: bind_driver(bdf, driver);
-}
-
 static void nap(uint64_t *random, unsigned int milliseconds)
 {
 	usleep(random_below(random, milliseconds) * 1000);
 }
 
-static void turn_memory_off_and_on(uint64_t *random)
-{
-	int fd = DO(OPEN, open_exporter());
+/* Held while an event is watched, which is to be the only one then, and by the others. */
+static pthread_mutex_t watching = PTHREAD_MUTEX_INITIALIZER;
 
-	if (fd < 0)
-		return;
-	DO(TALLY_MEMORY, set_memory(fd, false));
-	nap(random, 30);
-	DO(TALLY_MEMORY, set_memory(fd, true));
-	close(fd);
+/**
+ * struct watch - an event, and a DMABUF that is there when it happens
+ * @exporter: node
+ * @fd: the DMABUF, held until the event has returned
+ * @on: it is watched
+ * @followed: how
+ */
+struct watch {
+	int exporter;
+	int fd;
+	bool on;
+	struct followed followed;
+};
+
+/* Access may be lost for another reason, as by a recovery that failed. */
+static bool is_accessible(int fd)
+{
+	void *map = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED)
+		return false;
+	munmap(map, PAGE);
+	return true;
 }
 
-static void reset_exporter_node(void)
+static void stop_watch(struct watch *watch)
 {
-	int fd = DO(OPEN, open_exporter());
-
-	if (fd < 0)
-		return;
-	DO(TALLY_RESET, reset_exporter(fd));
-	close(fd);
+	if (watch->on)
+		unfollow(&watch->followed);
+	close_fd(watch->fd);
+	close_fd(watch->exporter);
 }
 
-#define NR_EVENTS	7
+/* False if there is no function. The holder gets the DMABUF. */
+static bool start_watch(struct watch *watch, bool wanted, uint64_t *random)
+{
+	*watch = (struct watch){ .fd = -1 };
+	watch->exporter = DO(OPEN, open_exporter());
+	if (watch->exporter < 0)
+		return false;
+	watch->fd = DO(TALLY_EXPORT,
+		       export_simple(watch->exporter, random_below(random, NR_PAGES) * PAGE,
+				     PAGE));
+	if (watch->fd >= 0) {
+		DO(SEND, send_fd(sockets[HOLDER][1], watch->fd));
+		watch->on = wanted && is_accessible(watch->fd) &&
+			    !follow(&watch->followed, watch->fd, WAIT_MS);
+	}
+	return true;
+}
 
-static void make_event(unsigned int event, uint64_t *random)
+static void judge(const struct watch *watch, unsigned int event)
+{
+	const char *wrong = what_follows(&watch->followed);
+
+	if (wrong)
+		fail(wrong);
+	tally(BOUNDED + event, wrong ? -EPROTO : 0);
+}
+
+static int by_ioctl(const struct watch *watch)
+{
+	return reset_by_ioctl(watch->exporter);
+}
+
+static int by_sysfs(const struct watch *watch)
+{
+	return reset_by_sysfs(watch->exporter);
+}
+
+static int without_memory(const struct watch *watch)
+{
+	return set_memory(watch->exporter, false);
+}
+
+static int unbind(const struct watch *watch)
+{
+	return unbind_and_bind(watch->exporter);
+}
+
+static int to_sleep(const struct watch *watch)
+{
+	return suspend_and_resume(watch->exporter);
+}
+
+static int with_error(const struct watch *watch)
+{
+	return error_and_recovery(watch->exporter);
+}
+
+static int without_access(const struct watch *watch)
+{
+	return revoke_buffer(watch->exporter, watch->fd);
+}
+
+/* @alone: what else happens could make it fail. */
+static const struct {
+	int kind;
+	int (*happen)(const struct watch *watch);
+	bool alone;
+} events[NR_EVENTS] = {
+	[BY_IOCTL] = { TALLY_RESET, by_ioctl },
+	[BY_SYSFS] = { RESET_EXPORTER, by_sysfs },
+	[MEMORY] = { TALLY_MEMORY, without_memory },
+	[UNBIND] = { REBIND_EXPORTER, unbind },
+	[TO_SLEEP] = { SUSPEND, to_sleep },
+	[FAULT] = { ERROR, with_error, true },
+	[REVOCATION] = { REVOKE, without_access },
+};
+
+/* A thread that is frozen is interrupted. */
+static void turn_memory_on(int exporter)
+{
+	while (DO(TALLY_MEMORY, set_memory(exporter, true)) == -EINTR)
+		;
+}
+
+static void make_event(unsigned int event, bool watched, uint64_t *random)
+{
+	struct watch watch;
+	int ret;
+
+	if (!start_watch(&watch, watched, random))
+		return;
+	ret = DO(events[event].kind, events[event].happen(&watch));
+	if (!ret && watch.on)
+		judge(&watch, event);
+	if (event == MEMORY) {
+		nap(random, 30);
+		turn_memory_on(watch.exporter);
+	}
+	stop_watch(&watch);
+}
+
+/* Every other time together with what the other thread does. */
+static void make_exporter_event(unsigned int event, uint64_t *random)
+{
+	bool watched = events[event].alone || random_below(random, 2);
+
+	if (watched)
+		pthread_mutex_lock(&watching);
+	make_event(event, watched, random);
+	if (watched)
+		pthread_mutex_unlock(&watching);
+}
+
+static int rebind_importer(void)
+{
+	return unbind_driver(importer_bdf()) ?:
+	       bind_driver(importer_bdf(), "p2pbuf_importer");
+}
+
+/* What happens after the exporter's events. */
+enum {
+	IMPORTER_RESET = NR_EVENTS, IMPORTER_UNBIND, POWER, NR_ALL_EVENTS
+};
+
+static void make_any_event(unsigned int event, uint64_t *random)
 {
 	switch (event) {
-	case 0:
-		reset_exporter_node();
-		break;
-	case 1:
-		DO(RESET_EXPORTER, reset_function(exporter_bdf()));
-		break;
-	case 2:
+	case IMPORTER_RESET:
 		DO(RESET_IMPORTER, reset_function(importer_bdf()));
 		break;
-	case 3:
-		turn_memory_off_and_on(random);
+	case IMPORTER_UNBIND:
+		DO(REBIND_IMPORTER, rebind_importer());
 		break;
-	case 4:
-		DO(REBIND_EXPORTER, rebind(exporter_bdf(), "p2pbuf_exporter"));
-		break;
-	case 5:
-		DO(REBIND_IMPORTER, rebind(importer_bdf(), "p2pbuf_importer"));
-		break;
-	case 6:
+	case POWER:
 		DO(RUNTIME_PM, set_runtime_pm(exporter_bdf(), random_below(random, 2)));
 		break;
+	default:
+		make_exporter_event(event, random);
 	}
 }
 
@@ -751,13 +1056,15 @@ static void make_event(unsigned int event, uint64_t *random)
 static void *make_other_events(void *arg)
 {
 	uint64_t random = *(uint64_t *)arg;
+	unsigned int event;
 
 	here = &shared->places[EVENTS][1];
 	while (!shared->stop) {
 		nap(&random, 2000);
-		turn_memory_off_and_on(&random);
-		nap(&random, 2000);
-		reset_exporter_node();
+		event = random_below(&random, 2) ? MEMORY : BY_IOCTL;
+		pthread_mutex_lock(&watching);
+		make_event(event, false, &random);
+		pthread_mutex_unlock(&watching);
 	}
 	return NULL;
 }
@@ -765,19 +1072,21 @@ static void *make_other_events(void *arg)
 /* Each as often as any other, in any order. */
 static void make_events(uint64_t seed)
 {
-	unsigned int order[NR_EVENTS], i;
+	unsigned int order[NR_ALL_EVENTS], i;
 	uint64_t random = random_next(&seed);
 	pthread_t thread;
 
 	here = &shared->places[EVENTS][0];
-	for (i = 0; i < NR_EVENTS; i++)
+	for (i = 0; i < NR_ALL_EVENTS; i++)
 		order[i] = i;
 	pthread_create(&thread, NULL, make_other_events, &seed);
 	for (i = 0; !shared->stop; i++) {
-		if (i % NR_EVENTS == 0)
-			shuffle(order, NR_EVENTS, random_next(&random));
+		if (i % NR_ALL_EVENTS == 0) {
+			shared->rounds = i / NR_ALL_EVENTS;
+			shuffle(order, NR_ALL_EVENTS, random_next(&random));
+		}
 		nap(&random, 500);
-		make_event(order[i % NR_EVENTS], &random);
+		make_any_event(order[i % NR_ALL_EVENTS], &random);
 	}
 	pthread_join(thread, NULL);
 	set_runtime_pm(exporter_bdf(), false);
@@ -790,12 +1099,12 @@ static bool somebody_is_stuck(void)
 	unsigned int process, thread;
 	bool stuck = false;
 
-	for (process = 0; process <= EVENTS; process++) {
+	for (process = 0; process < NR_ALL; process++) {
 		for (thread = 0; thread < NR_THREADS; thread++) {
 			struct place *place = &shared->places[process][thread];
 			int kind = place->kind;
 
-			if (kind < 0 || now() - place->since < PATIENCE)
+			if (kind < 0 || now() - place->since < HUNG_SECONDS)
 				continue;
 			printf("stress: process %u thread %u is stuck: %s\n", process,
 			       thread, tally_name(kind));
@@ -848,9 +1157,8 @@ static bool kill_process(pid_t *pid, unsigned int process, uint64_t seed)
 /* How much is done in a second differs widely: each call is to be tested all the same. */
 static bool is_over(long begin, unsigned int seconds)
 {
-	long gone = now() - begin;
-
-	return gone >= (long)seconds && (tally_is_complete() || gone >= 5L * seconds);
+	return now() - begin >= (long)seconds &&
+	       (tally_is_complete() || shared->rounds >= MAX_ROUNDS);
 }
 
 /* Until the time is over; false if somebody does not come back. */
@@ -881,7 +1189,7 @@ static bool wait_for_all(pid_t *pids)
 	int status;
 
 	shared->stop = true;
-	for (process = 0; process <= EVENTS; process++) {
+	for (process = 0; process < NR_ALL; process++) {
 		if (!wait_for(pids[process], &status))
 			return false;
 		if (status)
@@ -895,7 +1203,7 @@ static void drain_sockets(void)
 	unsigned int i;
 	int fd;
 
-	for (i = 0; i < NR_PROCESSES; i++)
+	for (i = 0; i < NR_ALL; i++)
 		while ((fd = receive_fd(sockets[i][0])) >= 0)
 			close(fd);
 }
@@ -952,12 +1260,12 @@ static void set_up(void)
 		perror("stress");
 		exit(1);
 	}
-	for (i = 0; i < NR_PROCESSES; i++)
+	for (i = 0; i < NR_ALL; i++)
 		if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, sockets[i])) {
 			perror("stress");
 			exit(1);
 		}
-	for (i = 0; i <= EVENTS; i++)
+	for (i = 0; i < NR_ALL; i++)
 		for (j = 0; j < NR_THREADS; j++)
 			shared->places[i][j].kind = -1;
 }
@@ -968,7 +1276,8 @@ static void print_help(void)
 	       "\n"
 	       "--seed     what the threads do (default: the time)\n"
 	       "--seconds  for how long at least (default: 60); until each call has\n"
-	       "           succeeded it goes on, five times as long at most\n");
+	       "           succeeded it goes on, for %u rounds of all events at most\n",
+	       MAX_ROUNDS);
 	exit(2);
 }
 
@@ -982,7 +1291,7 @@ int main(int argc, char **argv)
 	unsigned int seconds = 60, process;
 	uint64_t seed = time(NULL), random;
 	struct footing footing;
-	pid_t pids[NR_PROCESSES + 1];
+	pid_t pids[NR_ALL];
 	bool good;
 	int option;
 
@@ -1004,14 +1313,14 @@ int main(int argc, char **argv)
 	set_up();
 	take_footing(&footing);
 	random = seed;
-	for (process = 0; process <= EVENTS; process++)
+	for (process = 0; process < NR_ALL; process++)
 		pids[process] = start_process(process, random_next(&random));
 	good = look_after(pids, seconds, random) && wait_for_all(pids);
 	if (good)
 		good = all_is_well(&footing);
 	else
 		print_all_stacks();
-	printf("stress: %lu calls, %lu errors expected, %u seconds, seed %llu\n",
-	       tally_calls(), tally_errors(), seconds, (unsigned long long)seed);
+	printf("stress: %lu calls, %lu errors expected, %u rounds of events, seed %llu\n",
+	       tally_calls(), tally_errors(), shared->rounds, (unsigned long long)seed);
 	return !good;
 }
