@@ -149,7 +149,8 @@ struct p2pbuf_export {
  * does not declare peer-to-peer, or has no invalidate_mappings callback),
  * EREMOTEIO (no route between the two functions; the kernel log names the port
  * or bridge in the way), ENOLINK (the route cannot be told, see
- * P2PBUF_ROUTE_REASON_SILENT), ENODEV (revoked), EIO (the function failed). Map: EREMOTEIO,
+ * P2PBUF_ROUTE_REASON_SILENT), ENODEV (revoked), EIO (the function failed), EINTR (a signal
+ * arrived while somebody else held the reservation lock). Map: EREMOTEIO,
  * ENOLINK, ENODEV and EIO again, EACCES (device writes to an O_RDONLY DMABUF), ERANGE (the DMA
  * mask of the importer does not reach), EADDRNOTAVAIL (the bus limit of the
  * importer does not reach), EPERM (the importer's DMA must be bounced, for
