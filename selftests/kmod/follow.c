@@ -20,7 +20,8 @@
  * @after: added by @add
  * @added: by @add
  * @add: begins with the first call
- * @let_go: signals @before, likewise, but @delay jiffies later: not after @add, as an
+ * @delay: in jiffies, of @let_go
+ * @let_go: signals @before, likewise, but later: not after @add, as an
  *	exporter that holds the reservation lock while it waits must come to an end too
  * @give_up: signals @after: an exporter that waits for it must come to an end too
  */
