@@ -329,11 +329,11 @@ static void count(const struct p2pbuf_ranges *ranges, enum p2pbuf_map_count what
  * Context: may sleep. The provider's driver must not unbind meanwhile nor before
  * p2pbuf_unmap(): an exporter of a DMABUF sees to it by the reservation lock, and
  * by counting its mappings.
- * Return: 0, or, with nothing mapped and @map all zero: -EREMOTEIO (no route), -ENOLINK (the
- * route cannot be told), -ERANGE (the device's DMA mask does not reach), -EADDRNOTAVAIL (its bus limit does
- * not), -EPERM (its DMA has to be bounced), -EINVAL (@dir is not a direction; a
- * range is not a multiple of the IOMMU's page size), -ENOMEM (memory; no IOVA space
- * left), -EIO (the DMA API refused a range), or an error of iommu_map().
+ * Return: 0, or, with nothing mapped and @map all zero: -EREMOTEIO (no route), -ENOLINK (it
+ * cannot be told whether there is one), -ERANGE (the device's DMA mask does not reach),
+ * -EADDRNOTAVAIL (its bus limit does not), -EPERM (its DMA has to be bounced), -EINVAL (@dir is
+ * not a direction; a range is not a multiple of the IOMMU's page size), -ENOMEM (memory; no
+ * IOVA space left), -EIO (the DMA API refused a range), or an error of iommu_map().
  */
 int p2pbuf_map(struct p2pbuf_mapping *map, struct p2pbuf_peer *peer,
 	       enum dma_data_direction dir, enum p2pbuf_map_flags flags)

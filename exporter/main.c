@@ -37,7 +37,7 @@ static int check_answers(struct pci_dev *pdev)
 	pci_read_config_word(pdev, PCI_COMMAND, &command);
 	if (!PCI_POSSIBLE_ERROR(command))
 		return 0;
-	return dev_err_probe(&pdev->dev, -EIO, "does not answer: configuration space reads all ones\n");
+	return dev_err_probe(&pdev->dev, -EIO, "does not answer: reads all ones\n");
 }
 
 static int setup(struct p2pbuf_exporter *exp)

@@ -24,14 +24,14 @@ static int find_window(struct pci_dev *pdev, int reg, u64 size, struct p2pbuf_wi
 
 	pci_read_config_dword(pdev, pdev->msix_cap + reg, &value);
 	if (PCI_POSSIBLE_ERROR(value))
-		return dev_err_probe(&pdev->dev, -EIO, "does not say where its MSI-X structures are\n");
+		return dev_err_probe(&pdev->dev, -EIO, "MSI-X: a register reads all ones\n");
 	window->bar = value & PCI_MSIX_TABLE_BIR;
 	window->start = ALIGN_DOWN(value & PCI_MSIX_TABLE_OFFSET, PAGE_SIZE);
 	window->end = ALIGN((value & PCI_MSIX_TABLE_OFFSET) + size, PAGE_SIZE);
 	if (window->bar < PCI_STD_NUM_BARS &&
 	    pci_resource_flags(pdev, window->bar) & IORESOURCE_MEM)
 		return 0;
-	return dev_err_probe(&pdev->dev, -EINVAL, "MSI-X structures in BAR %u, which is no memory BAR\n",
+	return dev_err_probe(&pdev->dev, -EINVAL, "MSI-X: BAR %u is no memory BAR\n",
 			     window->bar);
 }
 
@@ -55,7 +55,7 @@ int p2pbuf_msix_init(struct p2pbuf_exporter *exp)
 		return 0;
 	pci_read_config_word(pdev, pdev->msix_cap + PCI_MSIX_FLAGS, &flags);
 	if (PCI_POSSIBLE_ERROR(flags))
-		return dev_err_probe(&pdev->dev, -EIO, "does not say how many MSI-X vectors it has\n");
+		return dev_err_probe(&pdev->dev, -EIO, "MSI-X: control reads all ones\n");
 	vectors = (flags & PCI_MSIX_FLAGS_QSIZE) + 1;
 	ret = find_window(pdev, PCI_MSIX_TABLE, vectors * PCI_MSIX_ENTRY_SIZE, &exp->msix[0]);
 	return ret ?: find_window(pdev, PCI_MSIX_PBA, DIV_ROUND_UP(vectors, 64) *

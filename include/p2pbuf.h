@@ -25,7 +25,13 @@ struct p2pbuf_layouts;
 struct scatterlist;
 struct sg_table;
 
-/* As the UAPI names a function. */
+/**
+ * p2pbuf_function_number - what the UAPI names a function by
+ * @pdev: the function
+ *
+ * Context: any.
+ * Return: its number, see uapi/linux/p2pbuf.h.
+ */
 static inline u64 p2pbuf_function_number(struct pci_dev *pdev)
 {
 	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);

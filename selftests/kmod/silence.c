@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A function that does not answer, as for a while after a reset, in D3cold or behind a dead link: its
- * configuration space reads all ones and takes no writes. Its BARs go on answering.
+ * A function that does not answer, as for a while after a reset, in D3cold or behind a dead
+ * link: its configuration space reads all ones and takes no writes. Its BARs go on answering.
  *
  * QEMU's functions always answer, so pci_ops are replaced, of the function's bus and of the bus
  * above, where the port is that resets it.
@@ -100,7 +100,7 @@ static int hooked_write(struct pci_bus *bus, unsigned int devfn, int where, int 
 	if (!is_chosen(bus, devfn) || !is_silent(atomic_read(&silence.nr_reads)))
 		ret = hook_of(bus)->real->write(bus, devfn, where, size, value);
 	if (is_reset(bus, devfn, where, value))
-		WRITE_ONCE(silence.on, true);
+		WRITE_ONCE(silence.on, 1);
 	atomic_dec(&silence.inside);
 	return ret;
 }
@@ -129,7 +129,7 @@ static void end_silence(void)
 	do {
 		synchronize_rcu();
 	} while (atomic_read(&silence.inside));
-	silence.on = false;
+	WRITE_ONCE(silence.on, 0);
 	silence.own.bus = NULL;
 	silence.above.bus = NULL;
 	silence.holder = NULL;
