@@ -67,8 +67,10 @@ INTEL = ["--iommu", "intel"]
 ACS_REDIRECT = ["--topology", "acs-redirect"]
 PASSTHROUGH = ["--iommu", "passthrough"]
 FORCE_BOUNCE = ["--append", "swiotlb=force"]
-# Has an I/O-port BAR, and a BAR that there is no room for.
-TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev,membar=64T"]
+# Has an I/O-port BAR.
+TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev"]
+# Has a BAR that there is no room for, which moves all others.
+NO_ROOM = ["--qemu-arg=-device", "--qemu-arg=pci-testdev,membar=256T"]
 
 
 def below_port(port, bus, slot, device):
@@ -115,6 +117,7 @@ CELLS = {
     "switch/passthrough": Cell(PASSTHROUGH, BAR_TESTS),
     "switch/off/64G": Cell(["--bar-size", "64G"], BAR_TESTS),
     "switch/off/unplug": Cell(NATIVE_HOTPLUG, UNPLUG_ONLY),
+    "switch/off/no-room": Cell(NO_ROOM, ["test_remove"]),
     "switch/off/swiotlb": Cell(FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/off": Cell(HOST_BRIDGE + RESETTABLE, but=FEW_CELLS + ANY_ROUTE),
     "host-bridge/off/swiotlb": Cell(HOST_BRIDGE + FORCE_BOUNCE, BOUNCE_ONLY),
