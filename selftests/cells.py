@@ -40,8 +40,12 @@ FAILURES_ONLY = ["test_failnth"]
 BENCH_ONLY = ["test_bench"]
 # Needs a function that is a GPU.
 GPU_ONLY = ["test_drm"]
+# Needs others who could look at memory: a block device, KVM.
+FRAMES_ONLY = ["test_frames"]
+# Needs a second exporter below a switch, and a function with virtual functions.
+UNSEEN_ONLY = ["test_unseen"]
 ELSEWHERE = (BOUNCE_ONLY + FOREIGN + UNPLUG_ONLY + FAILURES_ONLY + BENCH_ONLY
-             + GPU_ONLY)
+             + GPU_ONLY + FRAMES_ONLY + UNSEEN_ONLY)
 # What a topology can make a difference to: which route it is, and where DMA by it ends.
 TOPOLOGY_TESTS = ["test_route", "test_topo", "test_dma", "test_audit", "test_access"]
 # ... or an IOMMU.
@@ -101,6 +105,13 @@ NATIVE_HOTPLUG = [
     "--qemu-arg=-global",
     "--qemu-arg=ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
 SECOND_IMPORTER = second_importer("pcie-root-port", "pcie.0")
+SECOND_EXPORTER = ["--qemu-arg=-object",
+                   "--qemu-arg=memory-backend-ram,id=second,share=on,size=1M"] + below_port(
+                       "xio3130-downstream", "up", 11, "ivshmem-plain,memdev=second")
+VIRTUAL_FUNCTIONS = ["--module", "igb"] + below_port("xio3130-downstream", "up", 12,
+                                                     "igb,romfile=")
+# KVM as AMD's CPUs have it, which is what QEMU emulates.
+LOOKERS = ["--module", "brd", "--module", "kvm-amd"]
 # Other drivers that export DMABUFs.
 VFIO = ["--module", "vfio-pci", "--module", "vfio_iommu_type1"]
 DRM = ["--module", "vgem", "--module", "bochs", "--module", "virtio_gpu",
@@ -165,6 +176,8 @@ CELLS = {
     "gpu/switch/off": Cell(GPU_IN_SWITCH, GPU_ONLY),
     "gpu/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + GPU, GPU_ONLY),
     "gpu/unreachable/off": Cell(["--topology", "unreachable"] + GPU, GPU_ONLY),
+    "frames/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + LOOKERS, FRAMES_ONLY),
+    "unseen/switch/off": Cell(SECOND_EXPORTER + VIRTUAL_FUNCTIONS, UNSEEN_ONLY),
     "bench/switch/off": Cell([], BENCH_ONLY),
     "bench/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + ["--invalidation", "strict"],
                                     BENCH_ONLY),
@@ -246,6 +259,7 @@ DEBUG_CELLS = {
     "failures/switch/off": Cell(DEBUG, FAILURES_ONLY),
     "failures/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL,
                                        FAILURES_ONLY),
+    "unseen/switch/off": Cell(DEBUG + SECOND_EXPORTER, FRAMES_ONLY + UNSEEN_ONLY),
     "races/switch/off": Cell(SMP + VGEM, RACES),
     "races/host-bridge/intel": Cell(SMP + HOST_BRIDGE + INTEL + VGEM, RACES),
 }
