@@ -40,7 +40,7 @@ FAILURES_ONLY = ["test_failnth"]
 BENCH_ONLY = ["test_bench"]
 # Needs a function that is a GPU.
 GPU_ONLY = ["test_drm"]
-# Needs others who could look at memory: a block device, KVM.
+# Needs others who could look at memory: a block device, KVM, vfio.
 FRAMES_ONLY = ["test_frames"]
 # Needs a second exporter below a switch, and a function with virtual functions.
 UNSEEN_ONLY = ["test_unseen"]
@@ -176,7 +176,7 @@ CELLS = {
     "gpu/switch/off": Cell(GPU_IN_SWITCH, GPU_ONLY),
     "gpu/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + GPU, GPU_ONLY),
     "gpu/unreachable/off": Cell(["--topology", "unreachable"] + GPU, GPU_ONLY),
-    "frames/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + LOOKERS, FRAMES_ONLY),
+    "frames/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + VFIO + LOOKERS, FRAMES_ONLY),
     "unseen/switch/off": Cell(SECOND_EXPORTER + VIRTUAL_FUNCTIONS, UNSEEN_ONLY),
     "bench/switch/off": Cell([], BENCH_ONLY),
     "bench/host-bridge/intel": Cell(HOST_BRIDGE + INTEL + ["--invalidation", "strict"],
@@ -259,7 +259,8 @@ DEBUG_CELLS = {
     "failures/switch/off": Cell(DEBUG, FAILURES_ONLY),
     "failures/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL,
                                        FAILURES_ONLY),
-    "unseen/switch/off": Cell(DEBUG + SECOND_EXPORTER, FRAMES_ONLY + UNSEEN_ONLY),
+    "frames/host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + VFIO, FRAMES_ONLY),
+    "unseen/switch/off": Cell(DEBUG + SECOND_EXPORTER, UNSEEN_ONLY),
     "races/switch/off": Cell(SMP + VGEM, RACES),
     "races/host-bridge/intel": Cell(SMP + HOST_BRIDGE + INTEL + VGEM, RACES),
 }

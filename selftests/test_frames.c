@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -27,11 +28,12 @@
 #include <linux/userfaultfd.h>
 
 #include "kselftest_harness.h"
-#include "p2pbuf_test.h"
+#include "foreign.h"
 
 #define NR_PAGES	4U
 #define SIZE		(NR_PAGES * PAGE)
 #define SEED		11
+#define NOBODY		65534
 #define BLOCK_DEVICE	"/dev/ram0"
 
 FIXTURE(frames)
@@ -232,6 +234,38 @@ TEST_F(frames, nobody_gets_pages)
 		}
 	}
 	EXPECT_EQ(0, pattern_check(self->map, SIZE, SEED, 0, &where));
+}
+
+/* The page frame number, as far as this process may know; 0 if there is no page. */
+static uint64_t frame_of(const uint8_t *page)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+
+	if (pread(fd, &entry, sizeof(entry), (uintptr_t)page / PAGE * sizeof(entry)) < 0)
+		entry = 0;
+	close(fd);
+	return entry & ((1UL << 55) - 1);
+}
+
+TEST_F(frames, numbers_are_for_root)
+{
+	uint64_t start, size;
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, bar_resource(TEST_BAR, &start, &size));
+	EXPECT_EQ(start / PAGE + 1, frame_of(self->map + PAGE));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		/* Without it the files in /proc are root's. */
+		if (setuid(NOBODY) || prctl(PR_SET_DUMPABLE, 1))
+			_exit(1);
+		_exit(raises_sigbus(self->map + PAGE) || frame_of(self->map + PAGE));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
 }
 
 static void dump_core(const char *directory)
@@ -452,6 +486,117 @@ TEST_F(vm, loses_access)
 	EXPECT_EQ(0, set_memory(self->exporter, true));
 	*(volatile uint8_t *)self->map = 77;
 	EXPECT_EQ(77, next_byte(self->vcpu, self->run));
+}
+
+/*
+ * Another function, which a user has by vfio-pci and maps memory for by type 1: that follows
+ * page frame numbers of VM_PFNMAP, and has no notifier to let go of them (Linux 7.3.4,
+ * vaddr_get_pfns() in drivers/vfio/vfio_iommu_type1.c).
+ */
+
+#define RAM_IOVA	0x10000
+#define BUFFER_IOVA	0x20000
+
+/* QEMU, docs/specs/edu.rst */
+#define EDU_REGISTERS	0x100
+#define EDU_SRC		(0x80 / 8)
+#define EDU_DST		(0x88 / 8)
+#define EDU_COUNT	(0x90 / 8)
+#define EDU_COMMAND	(0x98 / 8)
+#define EDU_RUN		1
+#define EDU_TO_BUS	2
+#define EDU_BUFFER	0x40000
+
+FIXTURE(dma)
+{
+	struct vfio vfio;
+	volatile uint64_t *edu;
+	int exporter;
+	int fd;
+	uint8_t *map;
+	uint8_t *ram;
+};
+
+FIXTURE_SETUP(dma)
+{
+	if (!has_iommu_group(importer_bdf()) || access("/dev/vfio/vfio", F_OK))
+		SKIP(return, "no vfio in this guest");
+	self->exporter = open_exporter();
+	ASSERT_LE(0, self->exporter);
+	self->fd = export_simple(self->exporter, 0, SIZE);
+	ASSERT_LE(0, self->fd);
+	self->map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+	self->ram = map_ram();
+	ASSERT_NE(MAP_FAILED, self->ram);
+	pattern_fill(self->map, SIZE, SEED, 0);
+	pattern_fill(self->ram, SIZE, SEED + 1, 0);
+
+	unbind_driver(importer_bdf());
+	ASSERT_EQ(0, bind_driver(importer_bdf(), "vfio-pci"));
+	ASSERT_EQ(0, vfio_open(&self->vfio, importer_bdf()));
+	ASSERT_EQ(0, vfio_set_bus_mastering(&self->vfio, true));
+	self->edu = vfio_map_bar(&self->vfio, 0, PAGE);
+	ASSERT_NE(MAP_FAILED, self->edu);
+	ASSERT_EQ(0, vfio_map_dma(&self->vfio, self->ram, SIZE, RAM_IOVA));
+}
+
+FIXTURE_TEARDOWN(dma)
+{
+	munmap((void *)self->edu, PAGE);
+	vfio_close(&self->vfio);
+	unbind_driver(importer_bdf());
+	EXPECT_EQ(0, bind_driver(importer_bdf(), "p2pbuf_importer"));
+	close(self->fd);
+	close(self->exporter);
+}
+
+static void run_edu(volatile uint64_t *edu, uint64_t src, uint64_t dst, uint64_t command)
+{
+	edu[EDU_SRC] = src;
+	edu[EDU_DST] = dst;
+	edu[EDU_COUNT] = PAGE;
+	edu[EDU_COMMAND] = command | EDU_RUN;
+	while (edu[EDU_COMMAND] & EDU_RUN)
+		usleep(1000);
+}
+
+/* A page from one IOVA to the other. */
+static void copy_by_edu(volatile uint64_t *edu, uint64_t src, uint64_t dst)
+{
+	run_edu(edu, src, EDU_BUFFER, 0);
+	run_edu(edu, EDU_BUFFER, dst, EDU_TO_BUS);
+}
+
+/* The next owner's memory stays as it is, and cannot be read. */
+TEST_F(dma, does_not_outlive_unbind)
+{
+	size_t where;
+
+	EXPECT_EQ(-EFAULT, vfio_map_dma(&self->vfio, self->map, SIZE, BUFFER_IOVA));
+	/* The engine works. */
+	copy_by_edu(self->edu, RAM_IOVA, RAM_IOVA + PAGE);
+	EXPECT_EQ(0, memcmp(self->ram, self->ram + PAGE, PAGE));
+
+	ASSERT_EQ(0, unbind_driver(exporter_bdf()));
+	copy_by_edu(self->edu, RAM_IOVA, BUFFER_IOVA);
+	copy_by_edu(self->edu, BUFFER_IOVA, RAM_IOVA + 2 * PAGE);
+	ASSERT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
+	EXPECT_NE(0, memcmp(self->ram, self->ram + 2 * PAGE, PAGE)) {
+		TH_LOG("the memory could be read");
+	}
+	munmap(self->map, SIZE);
+	close(self->fd);
+	close(self->exporter);
+	self->exporter = open_exporter();
+	ASSERT_LE(0, self->exporter);
+	self->fd = export_simple(self->exporter, 0, SIZE);
+	ASSERT_LE(0, self->fd);
+	self->map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, self->fd, 0);
+	ASSERT_NE(MAP_FAILED, self->map);
+	EXPECT_EQ(0, pattern_check(self->map, SIZE, SEED, 0, &where)) {
+		TH_LOG("the memory could be written");
+	}
 }
 
 TEST_HARNESS_MAIN

@@ -25,6 +25,8 @@ int vfio_export(const struct vfio *vfio, unsigned int bar,
 void *vfio_map_bar(const struct vfio *vfio, unsigned int bar, size_t length);
 int vfio_reset(const struct vfio *vfio);
 int vfio_set_memory_decoding(const struct vfio *vfio, bool on);
+int vfio_set_bus_mastering(const struct vfio *vfio, bool on);
+int vfio_map_dma(const struct vfio *vfio, void *memory, size_t size, uint64_t iova);
 
 /* flow.c: enum p2pbuf_verdict_kind, or -errno of attach, pin or map */
 int verdict_by_flow(int importer, int fd, unsigned int flow, unsigned int flags);

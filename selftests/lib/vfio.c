@@ -127,7 +127,7 @@ int vfio_reset(const struct vfio *vfio)
 }
 
 /* As the function's user does it: vfio-pci looks on. */
-int vfio_set_memory_decoding(const struct vfio *vfio, bool on)
+static int set_command(const struct vfio *vfio, uint16_t bit, bool on)
 {
 	off_t offset = region_offset(vfio, VFIO_PCI_CONFIG_REGION_INDEX);
 	uint16_t command;
@@ -137,9 +137,33 @@ int vfio_set_memory_decoding(const struct vfio *vfio, bool on)
 	offset += PCI_COMMAND;
 	if (pread(vfio->device, &command, sizeof(command), offset) != sizeof(command))
 		return -EIO;
-	command &= ~PCI_COMMAND_MEMORY;
-	command |= on ? PCI_COMMAND_MEMORY : 0;
+	command &= ~bit;
+	command |= on ? bit : 0;
 	if (pwrite(vfio->device, &command, sizeof(command), offset) != sizeof(command))
 		return -EIO;
 	return 0;
+}
+
+int vfio_set_memory_decoding(const struct vfio *vfio, bool on)
+{
+	return set_command(vfio, PCI_COMMAND_MEMORY, on);
+}
+
+int vfio_set_bus_mastering(const struct vfio *vfio, bool on)
+{
+	return set_command(vfio, PCI_COMMAND_MASTER, on);
+}
+
+/* Memory of this process for the function's DMA, by type 1. */
+int vfio_map_dma(const struct vfio *vfio, void *memory, size_t size, uint64_t iova)
+{
+	struct vfio_iommu_type1_dma_map args = {
+		.argsz = sizeof(args),
+		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+		.vaddr = (uintptr_t)memory,
+		.iova = iova,
+		.size = size,
+	};
+
+	return ioctl(vfio->container, VFIO_IOMMU_MAP_DMA, &args) ? -errno : 0;
 }
