@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What can happen to a PCI function while its memory is exported. Each event takes access
- * away before the memory goes, and gives it back if it is there again.
+ * away before the memory goes, but for errors, which come first, and gives it back if it is
+ * there again.
  *
  * The PCI core calls all of these, and remove(), with the device lock held
  * (drivers/pci/pci.c, drivers/pci/pcie/err.c, Documentation/PCI/pci-error-recovery.rst);
- * the ioctls take it too. So one event is over before the next begins.
+ * the ioctls take it too. So one callback is over before the next begins; an event that has
+ * two of them can have others in between.
  */
 #include <linux/cleanup.h>
 #include <linux/pci.h>

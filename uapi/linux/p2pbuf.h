@@ -131,14 +131,16 @@ struct p2pbuf_export {
  *
  * Returns a file descriptor of a DMABUF, which lives on when the node is closed.
  *
- * Access ends before anything happens to the function: reset, memory decoding turned
+ * Access ends when something happens to the function: reset, memory decoding turned
  * off by P2PBUF_IOCTL_MEMORY, system suspend, an error that the PCI core recovers
- * from, removal, the driver unbound. Attachments are told, their fences and mappings are
- * waited for, CPU mappings are zapped (a later access raises SIGBUS), and attach, map and
- * mmap() fail with ENODEV. After all but the last two access comes back: attachments
+ * from, removal, the driver unbound. It ends before the kernel goes on with it; an error and a
+ * surprise removal are there first. Attachments are told, the fences and mappings that there
+ * are then are waited for, CPU mappings are zapped (a later access raises SIGBUS), and attach,
+ * map and mmap() fail with ENODEV. After all but the last two access comes back: attachments
  * are told once more, and the same DMABUF can be mapped again. A buffer exported
- * meanwhile starts without access. Memory decoding turned off behind the driver's back,
- * through configuration space, is not noticed, and ends with the next event.
+ * meanwhile starts without access. The driver does not hear of memory decoding turned off or a
+ * BAR moved through configuration space, before the next event, nor of the reset of a virtual
+ * function's physical function; and late of the reset of a bridge further up.
  *
  * Access does not come back if after an event the function does not answer, does not decode
  * memory, or has other addresses in its BARs than the kernel gave it; and if the
