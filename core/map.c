@@ -324,7 +324,8 @@ static void count(const struct p2pbuf_ranges *ranges, enum p2pbuf_map_count what
  * The route is derived anew, so a change of it since attach is noticed.
  *
  * On P2PBUF_ROUTE_IOVA the cost is one IOVA and one IOTLB sync, whatever the number of
- * ranges.
+ * ranges. What p2pbuf_unmap() costs there depends on the IOMMU's driver, which may sync once
+ * per run of ranges or of leaves of one size.
  *
  * Context: may sleep. The provider's driver must not unbind meanwhile nor before
  * p2pbuf_unmap(): an exporter of a DMABUF sees to it by the reservation lock, and
