@@ -17,7 +17,7 @@
 static int range_to_phys(phys_addr_t bar_start, u64 bar_size,
 			 const struct p2pbuf_range *range, struct phys_vec *vec)
 {
-	u64 end, phys_last;
+	u64 end, last;
 
 	if (!range->length)
 		return -ENODATA;
@@ -25,8 +25,7 @@ static int range_to_phys(phys_addr_t bar_start, u64 bar_size,
 		return -EDOM;
 	if (check_add_overflow(range->offset, range->length, &end))
 		return -EOVERFLOW;
-	if (check_add_overflow((u64)bar_start, end - 1, &phys_last) ||
-	    phys_last > PHYS_ADDR_MAX)
+	if (check_add_overflow(bar_start, end - 1, &last))
 		return -EOVERFLOW;
 	if (end > bar_size)
 		return -ERANGE;
@@ -63,9 +62,9 @@ static void ranges_append(struct p2pbuf_ranges *ranges, const struct phys_vec *v
  *
  * Context: may sleep. The memory is charged to the caller's cgroup.
  * Return: the ranges, or ERR_PTR: -ENODATA (@nr or a length is zero), -EDOM (an
- * offset or length is not a multiple of PAGE_SIZE), -EOVERFLOW (offset + length,
- * the physical address, or the total overflow), -ERANGE (past the BAR's end),
- * -ENOMEM.
+ * offset or length is not a multiple of PAGE_SIZE), -EOVERFLOW (offset + length or
+ * the physical address overflow), -ERANGE (past the BAR's end), -EFBIG (together the
+ * ranges are longer than the BAR), -ENOMEM.
  */
 struct p2pbuf_ranges *
 p2pbuf_ranges_create(struct p2pdma_provider *provider, phys_addr_t bar_start,
@@ -94,18 +93,16 @@ p2pbuf_ranges_create(struct p2pdma_provider *provider, phys_addr_t bar_start,
 
 	for (i = 0; i < nr; i++) {
 		struct phys_vec vec;
-		u64 size;
 		int ret;
 
 		ret = range_to_phys(bar_start, bar_size, &user[i], &vec);
 		if (ret)
 			return ERR_PTR(ret);
-		if (check_add_overflow(ranges->size, vec.len, &size) ||
-		    size >= P2PBUF_SIZE_LIMIT)
-			return ERR_PTR(-EOVERFLOW);
+		if (vec.len > bar_size - ranges->size)
+			return ERR_PTR(-EFBIG);
 
 		ranges_append(ranges, &vec);
-		ranges->size = size;
+		ranges->size += vec.len;
 	}
 
 	return no_free_ptr(ranges);

@@ -51,9 +51,6 @@ static const struct one_range one_range[] = {
 	{ "last address 2^64 - 1 by offset", PAGE, U64_MAX, { -2 * PAGE, PAGE }, 0 },
 	{ "addresses beyond 2^64", -PAGE, U64_MAX, { 0, 2 * PAGE }, -EOVERFLOW },
 	{ "addresses from 2^64", -PAGE, U64_MAX, { PAGE, PAGE }, -EOVERFLOW },
-	{ "size of 2^63 - page", 0, U64_MAX, { 0, BIT_ULL(63) - PAGE }, 0 },
-	{ "size of 2^63", 0, U64_MAX, { 0, BIT_ULL(63) }, -EOVERFLOW },
-	{ "size of 2^64 - page", 0, U64_MAX, { 0, -PAGE }, -EOVERFLOW },
 };
 
 KUNIT_ARRAY_PARAM_DESC(one_range, one_range, name);
@@ -89,16 +86,19 @@ static void check_none(struct kunit *test)
 
 struct total {
 	const char *name;
+	u64 bar_size;
 	u64 lengths[2];
 	int error;
 };
 
 static const struct total totals[] = {
-	{ "2^63 - page", { BIT_ULL(62), BIT_ULL(62) - PAGE }, 0 },
-	{ "2^63", { BIT_ULL(62), BIT_ULL(62) }, -EOVERFLOW },
-	{ "2^64 - page", { PAGE, -2 * PAGE }, -EOVERFLOW },
-	{ "2^64", { PAGE, -PAGE }, -EOVERFLOW },
-	{ "2^64 + page", { 2 * PAGE, -PAGE }, -EOVERFLOW },
+	{ "the BAR", 4 * PAGE, { PAGE, 3 * PAGE }, 0 },
+	{ "a page more than the BAR", 4 * PAGE, { 2 * PAGE, 3 * PAGE }, -EFBIG },
+	{ "a byte more than the BAR", 4 * PAGE - 1, { 2 * PAGE, 2 * PAGE }, -EFBIG },
+	{ "the BAR twice", 4 * PAGE, { 4 * PAGE, 4 * PAGE }, -EFBIG },
+	{ "2^64 - page", -PAGE, { PAGE, -2 * PAGE }, 0 },
+	{ "2^64", -PAGE, { PAGE, -PAGE }, -EFBIG },
+	{ "2^64 + page", -PAGE, { 2 * PAGE, -PAGE }, -EFBIG },
 };
 
 KUNIT_ARRAY_PARAM_DESC(total, totals, name);
@@ -111,7 +111,8 @@ static void check_total(struct kunit *test)
 	};
 	struct p2pbuf_ranges *ranges;
 
-	ranges = p2pbuf_ranges_create(NULL, 0, U64_MAX, user, ARRAY_SIZE(user));
+	ranges = p2pbuf_ranges_create(NULL, 0, param->bar_size, user,
+				      ARRAY_SIZE(user));
 	KUNIT_EXPECT_EQ(test, PTR_ERR_OR_ZERO(ranges), param->error);
 	if (!IS_ERR(ranges))
 		KUNIT_EXPECT_EQ(test, ranges->size,

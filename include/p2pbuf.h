@@ -57,7 +57,7 @@ enum p2pbuf_map_count {
 /**
  * struct p2pbuf_ranges - MMIO ranges of one provider, in the buffer's order
  * @provider: the BAR's provider; dies with the binding of the provider's driver
- * @size: sum of all lengths in bytes; not zero, below 2^63
+ * @size: sum of all lengths in bytes; not zero, at most the size of the BAR
  * @last: highest physical address of any range, inclusive
  * @longest: bytes of the longest element of @vecs
  * @nr_exported: number of ranges as the exporter was given them

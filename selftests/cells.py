@@ -70,6 +70,8 @@ HOST_BRIDGE = ["--topology", "host-bridge"]
 INTEL = ["--iommu", "intel"]
 ACS_REDIRECT = ["--topology", "acs-redirect"]
 PASSTHROUGH = ["--iommu", "passthrough"]
+# A DMABUF is not longer than its BAR, and some limits are met at more than 4 GiB.
+LARGE_BAR = ["--bar-size", "8G"]
 FORCE_BOUNCE = ["--append", "swiotlb=force"]
 # Has an I/O-port BAR.
 TESTDEV = ["--qemu-arg=-device", "--qemu-arg=pci-testdev"]
@@ -131,12 +133,13 @@ CELLS = {
     "switch/off/no-room": Cell(NO_ROOM, ["test_remove"]),
     "switch/off/swiotlb": Cell(FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/off": Cell(HOST_BRIDGE + RESETTABLE, but=FEW_CELLS + ANY_ROUTE),
+    "host-bridge/off/8G": Cell(HOST_BRIDGE + LARGE_BAR, ["test_map", "test_audit"]),
     "host-bridge/off/swiotlb": Cell(HOST_BRIDGE + FORCE_BOUNCE, BOUNCE_ONLY),
     "host-bridge/passthrough": Cell(HOST_BRIDGE + PASSTHROUGH, BAR_TESTS),
     "host-bridge/intel": Cell(HOST_BRIDGE + INTEL + RESETTABLE),
     "host-bridge/intel/strict": Cell(HOST_BRIDGE + INTEL
                                      + ["--invalidation", "strict"]
-                                     + SECOND_IMPORTER,
+                                     + LARGE_BAR + SECOND_IMPORTER,
                                      ROUTE_TESTS + TWO_IMPORTERS),
     "host-bridge/intel/64G": Cell(HOST_BRIDGE + INTEL + ["--bar-size", "64G"],
                                   BAR_TESTS),
@@ -147,11 +150,12 @@ CELLS = {
     "unreachable/off": Cell(["--topology", "unreachable"]),
     "switch/intel": Cell(INTEL, but=FEW_CELLS),
     "host-bridge/intel-scalable": Cell(
-        HOST_BRIDGE + ["--iommu", "intel-scalable"], ROUTE_TESTS),
+        HOST_BRIDGE + ["--iommu", "intel-scalable"] + LARGE_BAR, ROUTE_TESTS),
     "host-bridge/intel-caching": Cell(
-        HOST_BRIDGE + ["--iommu", "intel-caching"], ROUTE_TESTS),
-    "host-bridge/amd": Cell(HOST_BRIDGE + ["--iommu", "amd"], ROUTE_TESTS),
-    "host-bridge/virtio": Cell(HOST_BRIDGE + ["--iommu", "virtio"],
+        HOST_BRIDGE + ["--iommu", "intel-caching"] + LARGE_BAR, ROUTE_TESTS),
+    "host-bridge/amd": Cell(HOST_BRIDGE + ["--iommu", "amd"] + LARGE_BAR,
+                            ROUTE_TESTS),
+    "host-bridge/virtio": Cell(HOST_BRIDGE + ["--iommu", "virtio"] + LARGE_BAR,
                                ROUTE_TESTS),
     "two-switches/off": Cell(["--topology", "two-switches"], TOPOLOGY_TESTS),
     "two-host-bridges/intel": Cell(
@@ -234,16 +238,15 @@ DEBUG_CELLS = {
     "switch/off/reset": Cell(DEBUG + RESETTABLE_IN_SWITCH, RESET_TESTS),
     "host-bridge/intel": Cell(DEBUG + HOST_BRIDGE + INTEL + RESETTABLE,
                               but=SMP_TESTS + COMMAND + ANY_ROUTE + COUNTS),
-    # dma-debug, which sees this route alone, complains of a page that is mapped
-    # eight times: a BAR that need not be repeated to exceed 4 GiB.
-    "host-bridge/off/8G": Cell(DEBUG + HOST_BRIDGE + ["--bar-size", "8G"],
+    "host-bridge/off/8G": Cell(DEBUG + HOST_BRIDGE + LARGE_BAR,
                                ROUTE_TESTS + FAILED_MAPS, but=COMMAND),
-    "host-bridge/amd": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "amd"],
+    "host-bridge/amd": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "amd"] + LARGE_BAR,
                             IOMMU_TESTS),
-    "host-bridge/virtio": Cell(DEBUG + HOST_BRIDGE + ["--iommu", "virtio"],
-                               IOMMU_TESTS),
+    "host-bridge/virtio": Cell(
+        DEBUG + HOST_BRIDGE + ["--iommu", "virtio"] + LARGE_BAR, IOMMU_TESTS),
     "host-bridge/intel-scalable": Cell(
-        DEBUG + HOST_BRIDGE + ["--iommu", "intel-scalable"], IOMMU_TESTS),
+        DEBUG + HOST_BRIDGE + ["--iommu", "intel-scalable"] + LARGE_BAR,
+        IOMMU_TESTS),
     "unreachable/off": Cell(DEBUG + ["--topology", "unreachable"],
                             ["test_route", "test_map"]),
     "switch/off/unplug": Cell(DEBUG + NATIVE_HOTPLUG, UNPLUG_ONLY),

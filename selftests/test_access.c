@@ -163,14 +163,18 @@ static bool flush_was_refused(void)
 	return !run_shell("dmesg | tail -n 20 | grep -q 'Invalidation Queue Error'");
 }
 
-/* 4 GiB: more than one page-selective command of VT-d may cover (MAMV). */
+/* More than one page-selective command of VT-d may cover (MAMV). */
+#define LARGE		(4UL * 1024 * 1024 * 1024)
+
 TEST_F(access, late_write_large)
 {
 	uint32_t handle;
 	uint64_t addr;
 
+	if (bar_size(self->exporter, TEST_BAR) < LARGE)
+		SKIP(return, "this BAR has less");
 	close(self->fd);
-	self->fd = export_repeated(self->exporter, 64 * 1024 * 1024, 64);
+	self->fd = export_simple(self->exporter, 0, LARGE);
 	ASSERT_GE(self->fd, 0);
 	ASSERT_EQ(0, import_and_map(self, self->fd, P2PBUF_INTERCONNECT_PHYS,
 				    P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE, &handle,

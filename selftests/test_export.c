@@ -501,17 +501,54 @@ TEST_F(export, touching_overlapping_repeated)
 	expect_size(_metadata, fd, 12 * PAGE);
 }
 
+/* However they lie: half of the BAR twice is as long as all of it. */
+TEST_F(export, half_a_bar_twice)
+{
+	uint64_t half = bar_size(self->exporter, TEST_BAR) / 2;
+	struct p2pbuf_range ranges[] = { { PAGE, half }, { PAGE, half } };
+	int fd;
+
+	fd = export_ranges(self->exporter, TEST_BAR, ranges, 2, O_RDWR);
+	expect_size(_metadata, fd, 2 * half);
+	ranges[1].length += PAGE;
+	EXPECT_EQ(-EFBIG, export_ranges(self->exporter, TEST_BAR, ranges, 2, O_RDWR));
+}
+
 TEST_F(export, many_whole_bars)
 {
 	uint64_t size = bar_size(self->exporter, TEST_BAR);
 	struct p2pbuf_range ranges[100];
-	unsigned int i;
-	int fd;
+	unsigned int i, nr;
 
 	for (i = 0; i < ARRAY_SIZE(ranges); i++)
 		ranges[i] = (struct p2pbuf_range){ 0, size };
-	fd = export_ranges(self->exporter, TEST_BAR, ranges, ARRAY_SIZE(ranges), O_RDWR);
-	expect_size(_metadata, fd, size * ARRAY_SIZE(ranges));
+	for (nr = 2; nr <= ARRAY_SIZE(ranges); nr++)
+		EXPECT_EQ(-EFBIG, export_ranges(self->exporter, TEST_BAR, ranges, nr,
+						O_RDWR));
+}
+
+/* Each range is checked before the sum with it, and the sum before the range behind. */
+TEST_F(export, sum_in_its_place)
+{
+	uint64_t size = bar_size(self->exporter, TEST_BAR);
+	struct p2pbuf_range ranges[] = { { 0, size }, { 0, PAGE }, { 0, 0 } };
+
+	EXPECT_EQ(-EFBIG, export_ranges(self->exporter, TEST_BAR, ranges, 3, O_RDWR));
+	ranges[1].offset = size;
+	EXPECT_EQ(-ERANGE, export_ranges(self->exporter, TEST_BAR, ranges, 3, O_RDWR));
+}
+
+/* What made 64 MiB of BAR need 250 GiB of IOVA, and the tables for it. */
+TEST_F(export, shifted_by_a_page)
+{
+	uint64_t length = bar_size(self->exporter, TEST_BAR) / 2;
+	struct p2pbuf_range ranges[4001];
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		ranges[i] = (struct p2pbuf_range){ i * PAGE, length };
+	EXPECT_EQ(-EFBIG, export_ranges(self->exporter, TEST_BAR, ranges,
+					ARRAY_SIZE(ranges), O_RDWR));
 }
 
 TEST_F(export, found_by_name)
@@ -650,17 +687,32 @@ TEST_F(limit, default_value)
 	EXPECT_EQ(DEFAULT_RANGES, strtoul(self->max_ranges, NULL, 10));
 }
 
+/* Past the limit there is a DMABUF, or the BAR has fewer pages than that. */
+static void expect_not_limited(struct __test_metadata *_metadata,
+			       FIXTURE_DATA(limit) *self, unsigned int nr)
+{
+	struct p2pbuf_range *ranges = same_page(nr);
+	int fd;
+
+	ASSERT_NE(NULL, ranges);
+	fd = export_ranges(self->exporter, TEST_BAR, ranges, nr, O_RDWR);
+	free(ranges);
+	if (nr * PAGE > bar_size(self->exporter, TEST_BAR)) {
+		EXPECT_EQ(-EFBIG, fd);
+		return;
+	}
+	expect_size(_metadata, fd, nr * PAGE);
+}
+
 TEST_F(limit, exactly)
 {
 	struct p2pbuf_range *ranges = same_page(DEFAULT_RANGES + 1);
-	int fd;
 
 	ASSERT_NE(NULL, ranges);
 	EXPECT_EQ(-EMSGSIZE, export_ranges(self->exporter, TEST_BAR, ranges,
 					   DEFAULT_RANGES + 1, O_RDWR));
-	fd = export_ranges(self->exporter, TEST_BAR, ranges, DEFAULT_RANGES, O_RDWR);
-	expect_size(_metadata, fd, DEFAULT_RANGES * PAGE);
 	free(ranges);
+	expect_not_limited(_metadata, self, DEFAULT_RANGES);
 }
 
 TEST_F(limit, lowered)
@@ -678,14 +730,8 @@ TEST_F(limit, lowered)
 
 TEST_F(limit, raised)
 {
-	struct p2pbuf_range *ranges = same_page(DEFAULT_RANGES + 1);
-	int fd;
-
-	ASSERT_NE(NULL, ranges);
 	ASSERT_EQ(0, write_file(MAX_RANGES, "%u", DEFAULT_RANGES + 1));
-	fd = export_ranges(self->exporter, TEST_BAR, ranges, DEFAULT_RANGES + 1, O_RDWR);
-	expect_size(_metadata, fd, (DEFAULT_RANGES + 1) * PAGE);
-	free(ranges);
+	expect_not_limited(_metadata, self, DEFAULT_RANGES + 1);
 }
 
 /* More than an allocation can be; refused without a warning in the kernel log. */
@@ -723,7 +769,7 @@ TEST_F(limit, no_file_left)
 #define CGROUP_ROOT	"/tmp/p2pbuf-cgroup2"
 #define CGROUP		CGROUP_ROOT "/export"
 /* 24 bytes for each range, as the module parameter says. */
-#define CHARGE		(24UL * DEFAULT_RANGES)
+#define CHARGE(nr)	(24UL * (nr))
 /* Charges are made in batches of 64 pages, so the counter is not exact. */
 #define CHARGE_BATCH	(64 * PAGE)
 
@@ -762,34 +808,32 @@ static long charged(void)
 }
 
 /* No two neighbours can be merged. */
-static struct p2pbuf_range *descending(uint64_t size)
+static struct p2pbuf_range *descending(unsigned int nr)
 {
-	struct p2pbuf_range *ranges = same_page(DEFAULT_RANGES);
-	uint64_t offset = 0;
+	struct p2pbuf_range *ranges = same_page(nr);
 	unsigned int i;
 
-	for (i = 0; ranges && i < DEFAULT_RANGES; i++) {
-		offset = (offset ?: size) - PAGE;
-		ranges[i].offset = offset;
-	}
+	for (i = 0; ranges && i < nr; i++)
+		ranges[i].offset = (nr - 1 - i) * PAGE;
 	return ranges;
 }
 
 TEST_F(cgroup, charged)
 {
+	uint64_t pages = bar_size(self->exporter, TEST_BAR) / PAGE;
+	unsigned int nr = pages < DEFAULT_RANGES ? pages : DEFAULT_RANGES;
 	struct p2pbuf_range *ranges;
 	long before, during, after;
 	int fds[4], i;
 
-	ranges = descending(bar_size(self->exporter, TEST_BAR));
+	ranges = descending(nr);
 	ASSERT_NE(NULL, ranges);
 	ASSERT_EQ(0, write_file(CGROUP "/cgroup.procs", "%d", getpid()));
 
 	before = charged();
 	ASSERT_LE(0, before);
 	for (i = 0; i < 4; i++) {
-		fds[i] = export_ranges(self->exporter, TEST_BAR, ranges,
-				       DEFAULT_RANGES, O_RDWR);
+		fds[i] = export_ranges(self->exporter, TEST_BAR, ranges, nr, O_RDWR);
 		ASSERT_LE(0, fds[i]);
 	}
 	during = charged();
@@ -797,8 +841,8 @@ TEST_F(cgroup, charged)
 		close(fds[i]);
 	after = charged();
 
-	EXPECT_LE(before + 4 * CHARGE - CHARGE_BATCH, during);
-	EXPECT_GE(before + CHARGE, after);
+	EXPECT_LE(before + 4 * CHARGE(nr) - CHARGE_BATCH, during);
+	EXPECT_GE(before + CHARGE(nr), after);
 	free(ranges);
 }
 

@@ -116,7 +116,8 @@ struct p2pbuf_range {
  * @flags: zero
  * @nr_ranges: number of elements in @ranges
  * @ranges: address of an array of struct p2pbuf_range. The DMABUF's contents are
- *	the ranges in this order. Ranges may touch, overlap and repeat.
+ *	the ranges in this order. Ranges may touch, overlap and repeat; together they
+ *	are at most as long as the region.
  */
 struct p2pbuf_export {
 	__u32 region_index;
@@ -170,8 +171,8 @@ struct p2pbuf_export {
  * says why); then for each range: ENODATA (@length is zero), EDOM (@offset or
  * @length is not a multiple of the page size), EOVERFLOW (@offset + @length
  * overflows, or the range's end passes the largest physical address), ERANGE
- * (the range passes the end of the BAR), EOVERFLOW (the sum of all lengths up to
- * here is 2^63 or more); EPERM (a range touches a page of the MSI-X table or of its
+ * (the range passes the end of the BAR), EFBIG (the sum of all lengths up to here is
+ * above the size of the BAR); EPERM (a range touches a page of the MSI-X table or of its
  * pending bits, and the module parameter allow_msix is not set); EMFILE, ENFILE (no
  * file descriptor left).
  */
