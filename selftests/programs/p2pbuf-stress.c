@@ -72,7 +72,7 @@ enum {
 enum {
 	OPEN = NR_TALLY_IOCTLS, DUP, CLOSE, SEND, RECEIVE, MMAP, TOUCH, FORK, POLL, FENCE,
 	RESET_EXPORTER, RESET_IMPORTER, REBIND_EXPORTER, REBIND_IMPORTER, SUSPEND, ERROR,
-	REVOKE, RUNTIME_PM, KILL,
+	RUNTIME_PM, KILL,
 	/* The holder's */
 	FENCE_ADDED, ASK_DMABUF, WRITE_OUT, PRIME, NODE,
 	/* Of each event that it waited for what it had to, and for nothing else. */
@@ -98,7 +98,6 @@ static const struct tally_kind more_kinds[] = {
 	/* Somebody is in a call that cannot be frozen. */
 	{ .name = "suspend", .errnos = { EBUSY } },
 	{ .name = "error" },
-	{ .name = "revoke", .errnos = { EINTR, EXDEV } },
 	{ .name = "runtime PM" },
 	{ .name = "kill" },
 	{ .name = "fence added" },
@@ -985,7 +984,7 @@ static const struct {
 	[UNBIND] = { REBIND_EXPORTER, unbind },
 	[TO_SLEEP] = { SUSPEND, to_sleep },
 	[FAULT] = { ERROR, with_error, true },
-	[REVOCATION] = { REVOKE, without_access },
+	[REVOCATION] = { TALLY_REVOKE, without_access },
 };
 
 /* A thread that is frozen is interrupted. */
