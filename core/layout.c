@@ -6,11 +6,10 @@
  * size. With all ranges at one running offset one odd page costs every later range its
  * large leaves. The aligned layout leaves holes instead.
  *
- * Pure arithmetic, but for the list of layouts already made.
+ * Pure arithmetic. A hole is shorter than the range behind it, and all ranges together are
+ * at most as long as a BAR, so no sum here overflows.
  */
 #include <linux/align.h>
-#include <linux/cleanup.h>
-#include <linux/err.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
 #include <linux/sizes.h>
@@ -28,6 +27,7 @@ static u64 largest_leaf(const struct phys_vec *vec, unsigned long leaves)
 {
 	u64 last = vec->paddr + vec->len - 1;
 
+	leaves &= 2 * rounddown_pow_of_two(vec->len) - 1;
 	while (leaves) {
 		u64 leaf = rounddown_pow_of_two(leaves);
 		u64 start = ALIGN(vec->paddr, leaf);
@@ -39,119 +39,37 @@ static u64 largest_leaf(const struct phys_vec *vec, unsigned long leaves)
 	return 1;
 }
 
-/**
- * struct walk - a walk over ranges that gives each its place
- * @end: IOVA offset behind the range before
- * @nr: number of runs so far
+/*
+ * The aligned layout of @ranges for an IOMMU with @leaves, for kvfree(); or NULL without
+ * memory for it.
  */
-struct walk {
-	u64 end;
-	unsigned int nr;
-};
-
-/* The place of @vec, which begins a run if it does not follow the range before. */
-static int place(struct walk *walk, const struct phys_vec *vec, unsigned long leaves,
-		 u64 *iova)
-{
-	u64 leaf = vec->len >= ALIGNED_FROM ? largest_leaf(vec, leaves) : 1;
-	u64 gap = (vec->paddr - walk->end) & (leaf - 1);
-
-	if (check_add_overflow(walk->end, gap, iova) ||
-	    check_add_overflow(*iova, vec->len, &walk->end))
-		return -EOVERFLOW;
-	if (gap || !walk->nr)
-		walk->nr++;
-	return 0;
-}
-
-/* Fills the runs of @layout, unless it is NULL. */
-static int walk_ranges(struct walk *walk, const struct p2pbuf_ranges *ranges,
-		       unsigned long leaves, struct p2pbuf_layout *layout)
-{
-	unsigned int i;
-	u64 iova;
-	int ret;
-
-	*walk = (struct walk){};
-	for (i = 0; i < ranges->nr; i++) {
-		unsigned int before = walk->nr;
-
-		ret = place(walk, &ranges->vecs[i], leaves, &iova);
-		if (ret)
-			return ret;
-		if (layout && walk->nr > before) {
-			layout->starts[before] = ranges->starts[i];
-			layout->iovas[before] = iova;
-		}
-	}
-	return walk->end < P2PBUF_SIZE_LIMIT ? 0 : -EOVERFLOW;
-}
-
-/* The aligned layout of @ranges for an IOMMU with @leaves, or ERR_PTR. */
-static struct p2pbuf_layout *layout_create(const struct p2pbuf_ranges *ranges,
+struct p2pbuf_layout *p2pbuf_layout_create(const struct p2pbuf_ranges *ranges,
 					   unsigned long leaves)
 {
+	/* Only the first run may begin with a range that is not worth a hole. */
+	u64 capacity = min_t(u64, ranges->nr, ranges->size / ALIGNED_FROM + 1);
 	struct p2pbuf_layout *layout;
-	struct walk walk;
-	int ret;
+	unsigned int i;
 
-	ret = walk_ranges(&walk, ranges, leaves, NULL);
-	if (ret)
-		return ERR_PTR(ret);
-	layout = kvzalloc(struct_size(layout, starts, array_size(2, walk.nr)),
+	layout = kvmalloc(struct_size(layout, starts, 2 * capacity),
 			  GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!layout)
-		return ERR_PTR(-ENOMEM);
-	layout->leaves = leaves;
-	layout->size = walk.end;
-	layout->nr = walk.nr;
-	layout->iovas = layout->starts + walk.nr;
-	walk_ranges(&walk, ranges, leaves, layout);
-	return layout;
-}
-
-/*
- * The aligned layout of @ranges for an IOMMU with @leaves, made when first asked for: one
- * for all mappings of a DMABUF by IOMMUs of a kind.
- */
-const struct p2pbuf_layout *p2pbuf_layout_get(const struct p2pbuf_ranges *ranges,
-					      unsigned long leaves)
-{
-	struct p2pbuf_layouts *layouts = ranges->layouts;
-	struct p2pbuf_layout *layout;
-
-	guard(mutex)(&layouts->lock);
-	list_for_each_entry(layout, &layouts->list, node)
-		if (layout->leaves == leaves)
-			return layout;
-
-	layout = layout_create(ranges, leaves);
-	if (!IS_ERR(layout))
-		list_add(&layout->node, &layouts->list);
-	return layout;
-}
-EXPORT_SYMBOL_IF_KUNIT(p2pbuf_layout_get);
-
-/* The empty list of layouts, or NULL. */
-struct p2pbuf_layouts *p2pbuf_layouts_create(void)
-{
-	struct p2pbuf_layouts *layouts = kzalloc_obj(*layouts, GFP_KERNEL_ACCOUNT);
-
-	if (!layouts)
 		return NULL;
-	mutex_init(&layouts->lock);
-	INIT_LIST_HEAD(&layouts->list);
-	return layouts;
-}
+	layout->iovas = layout->starts + capacity;
+	layout->size = 0;
+	layout->nr = 0;
+	for (i = 0; i < ranges->nr; i++) {
+		const struct phys_vec *vec = &ranges->vecs[i];
+		u64 leaf = vec->len >= ALIGNED_FROM ? largest_leaf(vec, leaves) : 1;
+		u64 gap = (vec->paddr - layout->size) & (leaf - 1);
 
-void p2pbuf_layouts_free(struct p2pbuf_layouts *layouts)
-{
-	struct p2pbuf_layout *layout, *next;
-
-	if (!layouts)
-		return;
-	list_for_each_entry_safe(layout, next, &layouts->list, node)
-		kvfree(layout);
-	mutex_destroy(&layouts->lock);
-	kfree(layouts);
+		layout->size += gap;
+		if (gap || !i) {
+			layout->starts[layout->nr] = ranges->starts[i];
+			layout->iovas[layout->nr++] = layout->size;
+		}
+		layout->size += vec->len;
+	}
+	return layout;
 }
+EXPORT_SYMBOL_IF_KUNIT(p2pbuf_layout_create);

@@ -3,6 +3,7 @@
  * KUnit tests of layout.c: where the aligned layout puts ranges.
  */
 #include <linux/sizes.h>
+#include <linux/slab.h>
 
 #include "core_kunit.h"
 
@@ -76,20 +77,20 @@ static void check_layout(struct kunit *test)
 	const struct layout_case *param = test->param_value;
 	struct p2pdma_provider provider = {};
 	struct p2pbuf_ranges *ranges;
-	const struct p2pbuf_layout *layout;
+	struct p2pbuf_layout *layout;
 	unsigned int i;
 
 	ranges = p2pbuf_kunit_ranges(test, &provider, param->bar_start, param->user,
 				     count(param->user));
-	layout = p2pbuf_layout_get(ranges, param->leaves);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, layout);
+	layout = p2pbuf_layout_create(ranges, param->leaves);
+	KUNIT_ASSERT_NOT_NULL(test, layout);
 	KUNIT_EXPECT_EQ(test, layout->size, param->size);
 	for (i = 0; i < layout->nr; i++) {
 		KUNIT_EXPECT_EQ(test, layout->starts[i], param->starts[i]);
 		KUNIT_EXPECT_EQ(test, layout->iovas[i], param->iovas[i]);
 	}
 	KUNIT_EXPECT_TRUE(test, i == MOST || !param->starts[i]);
-	KUNIT_EXPECT_PTR_EQ(test, layout, p2pbuf_layout_get(ranges, param->leaves));
+	kvfree(layout);
 }
 
 /* Every byte of an aligned mapping is where its run says. */
@@ -104,8 +105,8 @@ static void check_find(struct kunit *test)
 
 	map.ranges = p2pbuf_kunit_ranges(test, &provider, param->bar_start, param->user,
 					 count(param->user));
-	map.layout = p2pbuf_layout_get(map.ranges, param->leaves);
-	KUNIT_ASSERT_NOT_ERR_OR_NULL(test, map.layout);
+	map.layout = p2pbuf_layout_create(map.ranges, param->leaves);
+	KUNIT_ASSERT_NOT_NULL(test, map.layout);
 	map.iova.addr = 1024 * GIB;
 	for (i = 0; i < p2pbuf_nr_segments(&map); i++) {
 		p2pbuf_segment(&map, i, &seg);
@@ -117,26 +118,32 @@ static void check_find(struct kunit *test)
 				seg.addr + seg.length - 1);
 		KUNIT_EXPECT_EQ(test, run, 1);
 	}
+	kvfree(map.layout);
 }
 
-/* What the holes would add overflows: the layout is then contiguous. */
-static void check_overflow(struct kunit *test)
+/* The largest holes there are: each all but a page of the leaf behind it. */
+static void check_bound(struct kunit *test)
 {
 	static const struct p2pbuf_range user[] = {
-		{ BIT_ULL(62) + PAGE, BIT_ULL(62) }, { 0, BIT_ULL(61) },
+		{ GIB - PAGE, GIB + PAGE }, { 4 * GIB - 2 * PAGE, GIB + 2 * PAGE },
+		{ 16 * GIB - 3 * PAGE, GIB + 3 * PAGE },
 	};
 	struct p2pdma_provider provider = {};
 	struct p2pbuf_ranges *ranges;
+	struct p2pbuf_layout *layout;
 
 	ranges = p2pbuf_kunit_ranges(test, &provider, 0, user, ARRAY_SIZE(user));
-	KUNIT_EXPECT_PTR_EQ(test, p2pbuf_layout_get(ranges, ~(SZ_4K - 1UL)),
-			    ERR_PTR(-EOVERFLOW));
+	layout = p2pbuf_layout_create(ranges, VTD);
+	KUNIT_ASSERT_NOT_NULL(test, layout);
+	KUNIT_EXPECT_EQ(test, layout->nr, ARRAY_SIZE(user));
+	KUNIT_EXPECT_LT(test, layout->size, 2 * ranges->size);
+	kvfree(layout);
 }
 
 static struct kunit_case layout_cases[] = {
 	KUNIT_CASE_PARAM(check_layout, layout_gen_params),
 	KUNIT_CASE_PARAM(check_find, layout_gen_params),
-	KUNIT_CASE(check_overflow),
+	KUNIT_CASE(check_bound),
 	{}
 };
 

@@ -5,7 +5,6 @@
  * The DMA API knows two worlds: physical addresses that have a kernel virtual
  * address, and MMIO that has not (DMA_ATTR_MMIO). Everything here is the second.
  */
-#include <linux/cleanup.h>
 #include <linux/export.h>
 #include <linux/iommu.h>
 #include <linux/slab.h>
@@ -80,102 +79,78 @@ static void host_bridge_unmap(struct p2pbuf_mapping *map)
  * Through the host bridge, translated: one IOVA for all ranges, each linked at its
  * offset in the buffer or where the aligned layout has it, one IOTLB sync.
  *
- * Not dma_iova_destroy(): on Linux 7.2 it defers the flush in lazy mode, so that the
- * device still reaches the memory after it returned, and it frees an IOVA of the
- * wrong size if less was linked than allocated.
+ * Undone by neither dma_iova_destroy() nor dma_iova_unlink() (Linux 7.3,
+ * drivers/iommu/dma-iommu.c). They do not say that something stayed mapped; they stop at a
+ * hole, and unlinking run by run flushes VT-d's IOTLB once per run. On Linux 7.2 the
+ * former, moreover, defers the flush in lazy mode, so that the device still reaches the
+ * memory after it returned.
  */
 
-/*
- * Not dma_iova_unlink(): it flushes once per call, and it stops at a hole (Linux 7.3,
- * __iommu_dma_iova_unlink() in drivers/iommu/dma-iommu.c).
- */
-static void unlink_runs(struct p2pbuf_mapping *map, u64 linked)
+/* Whether the first @linked bytes of the buffer are no longer mapped, none missing. */
+static bool unlink(const struct p2pbuf_mapping *map, u64 linked)
 {
-	struct iommu_domain *domain = iommu_get_domain_for_dev(map->dev);
-	const struct p2pbuf_layout *layout = map->layout;
 	struct iommu_iotlb_gather gather;
+	struct p2pbuf_segment seg;
+	u64 done = 0, unmapped = 0;
 	unsigned int i;
 
 	iommu_iotlb_gather_init(&gather);
-	for (i = 0; i < layout->nr && layout->starts[i] < linked; i++)
-		iommu_unmap_fast(domain, map->iova.addr + layout->iovas[i],
-				 min(p2pbuf_run_length(map, i), linked - layout->starts[i]),
-				 &gather);
-	iommu_iotlb_sync(domain, &gather);
+	for (i = 0; done < linked; i++) {
+		p2pbuf_segment(map, i, &seg);
+		seg.length = min(seg.length, linked - done);
+		unmapped += iommu_unmap_fast(map->domain, seg.addr, seg.length, &gather);
+		done += seg.length;
+	}
+	iommu_iotlb_sync(map->domain, &gather);
+	return unmapped == linked;
 }
 
+/* An IOVA through which the device still reaches the memory is nobody else's. */
 static void iova_undo(struct p2pbuf_mapping *map, u64 linked)
 {
-	if (linked && map->layout)
-		unlink_runs(map, linked);
-	else if (linked)
-		dma_iova_unlink(map->dev, &map->iova, 0, linked, map->dir,
-				DMA_ATTR_MMIO);
-	dma_iova_free(map->dev, &map->iova);
+	if (!linked || unlink(map, linked))
+		dma_iova_free(map->dev, &map->iova);
+	else
+		dev_err_once(map->dev, "IOMMU unmapped less than was mapped: this device may still reach peer memory, its IOVA is not used again\n");
+	kvfree(map->layout);
 }
 
-/*
- * Link ranges one behind the other, and return how many were. What a turn of this loop does
- * beside dma_iova_link() is done for each range.
- */
-static unsigned int link_run(struct p2pbuf_mapping *map, const struct phys_vec *vecs,
-			     unsigned int nr, u64 offset, int *error)
-{
-	struct dma_iova_state *iova = &map->iova;
-	enum dma_data_direction dir = map->dir;
-	struct device *dev = map->dev;
-	unsigned int i;
-	int ret = 0;
-
-	for (i = 0; i < nr; i++) {
-		ret = dma_iova_link(dev, iova, vecs[i].paddr, offset, vecs[i].len, dir,
-				    DMA_ATTR_MMIO);
-		if (ret)
-			break;
-		offset += vecs[i].len;
-	}
-	*error = ret;
-	return i;
-}
-
-/* Number of ranges, from range @first on, that are in run @index with it. */
-static unsigned int count_run(const struct p2pbuf_mapping *map, unsigned int index,
-			      unsigned int first)
-{
-	const struct p2pbuf_ranges *ranges = map->ranges;
-	u64 end = ranges->starts[first] + p2pbuf_run_length(map, index);
-	unsigned int i = first;
-
-	while (i < ranges->nr && ranges->starts[i] < end)
-		i++;
-	return i - first;
-}
-
+/* What a turn of this loop does beside dma_iova_link() is done for each range. */
 static int iova_link(struct p2pbuf_mapping *map)
 {
 	const struct p2pbuf_ranges *ranges = map->ranges;
 	const struct p2pbuf_layout *layout = map->layout;
-	unsigned int run, done = 0;
-	int ret = 0;
+	unsigned int i, run = 0;
+	u64 offset = 0;
+	int ret;
 
-	if (!layout)
-		done = link_run(map, ranges->vecs, ranges->nr, 0, &ret);
-	for (run = 0; layout && run < layout->nr && !ret; run++)
-		done += link_run(map, &ranges->vecs[done], count_run(map, run, done),
-				 layout->iovas[run], &ret);
-	if (ret)
-		iova_undo(map, ranges->starts[done]);
-	return ret;
+	for (i = 0; i < ranges->nr; i++) {
+		if (layout && run < layout->nr && layout->starts[run] == ranges->starts[i])
+			offset = layout->iovas[run++];
+		ret = dma_iova_link(map->dev, &map->iova, ranges->vecs[i].paddr, offset,
+				    ranges->vecs[i].len, map->dir, DMA_ATTR_MMIO);
+		if (ret) {
+			iova_undo(map, ranges->starts[i]);
+			return ret;
+		}
+		offset += ranges->vecs[i].len;
+	}
+	return 0;
 }
 
-/* The aligned layout, or NULL if no IOVA space can have its holes. */
-static const struct p2pbuf_layout *get_aligned(const struct p2pbuf_mapping *map)
+/* dma_iova_link() rounds to the IOMMU's page: more than the ranges would be mapped. */
+static int check_granule(const struct p2pbuf_mapping *map)
 {
-	struct iommu_domain *domain = iommu_get_domain_for_dev(map->dev);
-	const struct p2pbuf_layout *layout;
+	const struct p2pbuf_ranges *ranges = map->ranges;
+	u64 granule = map->domain->pgsize_bitmap & -map->domain->pgsize_bitmap;
+	unsigned int i;
 
-	layout = p2pbuf_layout_get(map->ranges, domain->pgsize_bitmap);
-	return layout == ERR_PTR(-EOVERFLOW) ? NULL : layout;
+	if (granule <= PAGE_SIZE)
+		return 0;
+	for (i = 0; i < ranges->nr; i++)
+		if (!IS_ALIGNED(ranges->vecs[i].paddr | ranges->vecs[i].len, granule))
+			return -EINVAL;
+	return 0;
 }
 
 /*
@@ -186,28 +161,32 @@ static const struct p2pbuf_layout *get_aligned(const struct p2pbuf_mapping *map)
  * 7.3, alloc_iova() in drivers/iommu/iova.c), and so at one of each leaf inside it. Where
  * that should change, aligned ranges would only have smaller leaves.
  */
-static bool alloc_iova_for(struct p2pbuf_mapping *map, const struct p2pbuf_layout *layout)
+static int alloc_iova_for(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
 {
-	if (layout && dma_iova_try_alloc(map->dev, &map->iova, 0, layout->size)) {
-		map->layout = layout;
-		return true;
+	struct p2pbuf_layout *layout;
+
+	if (flags & P2PBUF_MAP_ALIGNED) {
+		layout = p2pbuf_layout_create(map->ranges, map->domain->pgsize_bitmap);
+		if (!layout)
+			return -ENOMEM;
+		if (dma_iova_try_alloc(map->dev, &map->iova, 0, layout->size)) {
+			map->layout = layout;
+			return 0;
+		}
+		kvfree(layout);
 	}
-	return dma_iova_try_alloc(map->dev, &map->iova, 0, map->ranges->size);
+	return dma_iova_try_alloc(map->dev, &map->iova, 0, map->ranges->size) ? 0 : -ENOMEM;
 }
 
 static int iova_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
 {
-	const struct p2pbuf_layout *layout = NULL;
 	int ret;
 
-	if (flags & P2PBUF_MAP_ALIGNED)
-		layout = get_aligned(map);
-	if (IS_ERR(layout))
-		return PTR_ERR(layout);
-	if (!alloc_iova_for(map, layout))
-		return -ENOMEM;
-
-	ret = iova_link(map);
+	map->domain = iommu_get_domain_for_dev(map->dev);
+	/* The DMA API would go on with its own, which vfio has taken from the device. */
+	if (!iommu_is_dma_domain(map->domain))
+		return -EIO;
+	ret = check_granule(map) ?: alloc_iova_for(map, flags) ?: iova_link(map);
 	if (ret)
 		return ret;
 	ret = dma_iova_sync(map->dev, &map->iova, 0, dma_iova_size(&map->iova));
@@ -273,22 +252,6 @@ static int check_reach(struct device *dev, const struct p2pbuf_ranges *ranges,
 	return 0;
 }
 
-/* dma_iova_link() rounds to the IOMMU's page: more than the ranges would be mapped. */
-static int check_granule(struct device *dev, const struct p2pbuf_ranges *ranges)
-{
-	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
-	u64 granule = domain->pgsize_bitmap & -domain->pgsize_bitmap;
-	unsigned int i;
-
-	if (granule <= PAGE_SIZE)
-		return 0;
-	for (i = 0; i < ranges->nr; i++)
-		if (!IS_ALIGNED(ranges->vecs[i].paddr | ranges->vecs[i].len,
-				granule))
-			return -EINVAL;
-	return 0;
-}
-
 /* Whether @peer can map, and by which route. */
 static int check(struct p2pbuf_peer *peer, enum dma_data_direction dir,
 		 struct p2pbuf_path *path)
@@ -302,10 +265,7 @@ static int check(struct p2pbuf_peer *peer, enum dma_data_direction dir,
 	ret = p2pbuf_peer_route(peer, path);
 	if (ret)
 		return ret;
-	ret = check_reach(dev, ranges, path->route);
-	if (ret || path->route != P2PBUF_ROUTE_IOVA)
-		return ret;
-	return check_granule(dev, ranges);
+	return check_reach(dev, ranges, path->route);
 }
 
 static void count(const struct p2pbuf_ranges *ranges, enum p2pbuf_map_count what)
@@ -334,7 +294,8 @@ static void count(const struct p2pbuf_ranges *ranges, enum p2pbuf_map_count what
  * cannot be told whether there is one), -ERANGE (the device's DMA mask does not reach),
  * -EADDRNOTAVAIL (its bus limit does not), -EPERM (its DMA has to be bounced), -EINVAL (@dir is
  * not a direction; a range is not a multiple of the IOMMU's page size), -ENOMEM (memory; no
- * IOVA space left), -EIO (the DMA API refused a range), or an error of iommu_map().
+ * IOVA space left), -EIO (the DMA API refused a range; vfio has claimed @dev), or an error of
+ * iommu_map().
  */
 int p2pbuf_map(struct p2pbuf_mapping *map, struct p2pbuf_peer *peer,
 	       enum dma_data_direction dir, enum p2pbuf_map_flags flags)

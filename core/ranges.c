@@ -49,7 +49,6 @@ static void ranges_append(struct p2pbuf_ranges *ranges, const struct phys_vec *v
 		*to = *vec;
 	}
 	ranges->last = max(ranges->last, vec->paddr + vec->len - 1);
-	ranges->longest = max(ranges->longest, to->len);
 }
 
 /**
@@ -84,8 +83,7 @@ p2pbuf_ranges_create(struct p2pdma_provider *provider, phys_addr_t bar_start,
 		return ERR_PTR(-ENOMEM);
 	ranges->starts = kvmalloc_array(nr, sizeof(*ranges->starts),
 					GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	ranges->layouts = p2pbuf_layouts_create();
-	if (!ranges->starts || !ranges->layouts)
+	if (!ranges->starts)
 		return ERR_PTR(-ENOMEM);
 
 	ranges->provider = provider;
@@ -119,7 +117,6 @@ void p2pbuf_ranges_free(struct p2pbuf_ranges *ranges)
 {
 	if (IS_ERR_OR_NULL(ranges))
 		return;
-	p2pbuf_layouts_free(ranges->layouts);
 	kvfree(ranges->starts);
 	kvfree(ranges);
 }

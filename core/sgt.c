@@ -5,8 +5,6 @@
  */
 #include <linux/err.h>
 #include <linux/export.h>
-#include <linux/math.h>
-#include <linux/overflow.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
@@ -18,39 +16,25 @@
  * struct p2pbuf_sgt - a mapping with its scatterlist
  * @sgt: what the importer gets; orig_nents is 0, which is how importers tell that
  *	there are no pages
- * @nents: the number of entries: sg_free_table() goes by orig_nents and would free none
- * @single: the only entry, if @nents is 1, as it is for most buffers behind an IOMMU
  * @map: the mapping
+ * @entries: of @sgt
  */
 struct p2pbuf_sgt {
 	struct sg_table sgt;
-	unsigned int nents;
-	struct scatterlist single;
 	struct p2pbuf_mapping map;
+	struct scatterlist entries[];
 };
 
+/*
+ * Most entries that a mapping can take. The ranges whose array can be allocated, and the
+ * entries that a BAR holds, are together fewer than 2^32.
+ */
 VISIBLE_IF_KUNIT
-int p2pbuf_sgt_count(const struct p2pbuf_mapping *map, unsigned int *nents)
+unsigned int p2pbuf_sgt_capacity(const struct p2pbuf_mapping *map)
 {
-	unsigned int i;
-
-	if (map->route != P2PBUF_ROUTE_IOVA && map->ranges->longest <= P2PBUF_SG_MAX) {
-		*nents = map->ranges->nr;
-		return 0;
-	}
-	*nents = 0;
-	for (i = 0; i < p2pbuf_nr_segments(map); i++) {
-		struct p2pbuf_segment seg;
-
-		p2pbuf_segment(map, i, &seg);
-		if (check_add_overflow(*nents,
-				       DIV_ROUND_UP_ULL(seg.length, P2PBUF_SG_MAX),
-				       nents))
-			return -EOVERFLOW;
-	}
-	return 0;
+	return p2pbuf_nr_segments(map) + map->ranges->size / P2PBUF_SG_MAX;
 }
-EXPORT_SYMBOL_IF_KUNIT(p2pbuf_sgt_count);
+EXPORT_SYMBOL_IF_KUNIT(p2pbuf_sgt_capacity);
 
 VISIBLE_IF_KUNIT
 struct scatterlist *p2pbuf_sgt_fill(struct scatterlist *sg,
@@ -65,7 +49,7 @@ struct scatterlist *p2pbuf_sgt_fill(struct scatterlist *sg,
 		sg_dma_len(sg) = len;
 		if (bus_addr)
 			sg_dma_mark_bus_address(sg);
-		sg = sg_next(sg);
+		sg++;
 	}
 	return sg;
 }
@@ -74,33 +58,17 @@ EXPORT_SYMBOL_IF_KUNIT(p2pbuf_sgt_fill);
 static void fill_table(struct p2pbuf_sgt *table)
 {
 	bool bus_addr = table->map.route == P2PBUF_ROUTE_BUS_ADDR;
-	struct scatterlist *sg = table->sgt.sgl;
+	struct scatterlist *sg = table->entries;
+	struct p2pbuf_segment seg;
 	unsigned int i;
 
 	for (i = 0; i < p2pbuf_nr_segments(&table->map); i++) {
-		struct p2pbuf_segment seg;
-
 		p2pbuf_segment_inline(&table->map, i, &seg);
 		sg = p2pbuf_sgt_fill(sg, &seg, bus_addr);
 	}
-}
-
-static int alloc_entries(struct p2pbuf_sgt *table)
-{
-	if (table->nents > 1)
-		return sg_alloc_table(&table->sgt, table->nents, GFP_KERNEL_ACCOUNT);
-	sg_init_table(&table->single, 1);
-	table->sgt.sgl = &table->single;
-	table->sgt.nents = 1;
-	return 0;
-}
-
-static void free_entries(struct p2pbuf_sgt *table)
-{
-	if (table->nents == 1)
-		return;
-	table->sgt.orig_nents = table->nents;
-	sg_free_table(&table->sgt);
+	sg_mark_end(sg - 1);
+	table->sgt.sgl = table->entries;
+	table->sgt.nents = sg - table->entries;
 }
 
 /**
@@ -113,37 +81,27 @@ static void free_entries(struct p2pbuf_sgt *table)
  * (sg_dma_is_bus_address()).
  *
  * Context: as of p2pbuf_map().
- * Return: the table, or ERR_PTR with an error of p2pbuf_map(), or -EOVERFLOW (more
- * entries than a table can count).
+ * Return: the table, or ERR_PTR with an error of p2pbuf_map().
  */
 struct sg_table *p2pbuf_sgt_map(struct p2pbuf_peer *peer, enum dma_data_direction dir)
 {
+	struct p2pbuf_mapping map;
 	struct p2pbuf_sgt *table;
 	int ret;
 
-	table = kzalloc_obj(*table, GFP_KERNEL_ACCOUNT);
-	if (!table)
+	ret = p2pbuf_map(&map, peer, dir, 0);
+	if (ret)
+		return ERR_PTR(ret);
+
+	table = kvzalloc_flex(*table, entries, p2pbuf_sgt_capacity(&map),
+			      GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!table) {
+		p2pbuf_unmap(&map);
 		return ERR_PTR(-ENOMEM);
-
-	ret = p2pbuf_map(&table->map, peer, dir, 0);
-	if (ret)
-		goto err_free;
-	ret = p2pbuf_sgt_count(&table->map, &table->nents);
-	if (ret)
-		goto err_unmap;
-	ret = alloc_entries(table);
-	if (ret)
-		goto err_unmap;
-
+	}
+	table->map = map;
 	fill_table(table);
-	table->sgt.orig_nents = 0;
 	return &table->sgt;
-
-err_unmap:
-	p2pbuf_unmap(&table->map);
-err_free:
-	kfree(table);
-	return ERR_PTR(ret);
 }
 EXPORT_SYMBOL_GPL(p2pbuf_sgt_map);
 
@@ -158,7 +116,6 @@ void p2pbuf_sgt_unmap(struct sg_table *sgt)
 	struct p2pbuf_sgt *table = container_of(sgt, struct p2pbuf_sgt, sgt);
 
 	p2pbuf_unmap(&table->map);
-	free_entries(table);
-	kfree(table);
+	kvfree(table);
 }
 EXPORT_SYMBOL_GPL(p2pbuf_sgt_unmap);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of sgt.c: into how many entries a mapping is split, and which.
+ * KUnit tests of sgt.c: room for all entries of a mapping, and which they are.
  */
 #include <linux/scatterlist.h>
 
@@ -14,7 +14,6 @@ struct count {
 	enum p2pbuf_route route;
 	u64 lengths[2];
 	unsigned int nents;
-	int error;
 };
 
 /* One segment by IOVA, two by bus address. */
@@ -27,16 +26,8 @@ static const struct count counts[] = {
 	{ "full each", P2PBUF_ROUTE_BUS_ADDR, { SG_MAX, SG_MAX }, 2 },
 	{ "a page over each", P2PBUF_ROUTE_BUS_ADDR,
 	  { SG_MAX + PAGE, SG_MAX + PAGE }, 4 },
-	{ "2^32 - 1 entries", P2PBUF_ROUTE_IOVA,
-	  { PAGE, BIT_ULL(63) - SG_MAX - PAGE }, U32_MAX },
-	{ "2^32 entries", P2PBUF_ROUTE_IOVA,
-	  { PAGE, BIT_ULL(63) - SG_MAX }, 0, -EOVERFLOW },
-	{ "2^32 entries of the largest buffer", P2PBUF_ROUTE_IOVA,
-	  { PAGE, BIT_ULL(63) - 2 * PAGE }, 0, -EOVERFLOW },
-	{ "2^32 - 1 entries in two segments", P2PBUF_ROUTE_BUS_ADDR,
-	  { BIT_ULL(62), BIT_ULL(62) - SG_MAX }, U32_MAX },
-	{ "2^32 entries in two segments", P2PBUF_ROUTE_BUS_ADDR,
-	  { BIT_ULL(62), BIT_ULL(62) - PAGE }, 0, -EOVERFLOW },
+	{ "2^32 - 2 entries", P2PBUF_ROUTE_IOVA,
+	  { PAGE, BIT_ULL(63) - 2 * SG_MAX - PAGE }, U32_MAX - 1 },
 };
 
 KUNIT_ARRAY_PARAM_DESC(count, counts, name);
@@ -49,14 +40,9 @@ static void check_count(struct kunit *test)
 	};
 	struct p2pdma_provider provider = {};
 	struct p2pbuf_mapping map = { .route = param->route };
-	unsigned int nents;
-	int ret;
 
 	map.ranges = p2pbuf_kunit_ranges(test, &provider, 0, user, ARRAY_SIZE(user));
-	ret = p2pbuf_sgt_count(&map, &nents);
-	KUNIT_EXPECT_EQ(test, ret, param->error);
-	if (!ret)
-		KUNIT_EXPECT_EQ(test, nents, param->nents);
+	KUNIT_EXPECT_GE(test, p2pbuf_sgt_capacity(&map), param->nents);
 }
 
 struct fill {

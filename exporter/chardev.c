@@ -17,7 +17,7 @@
 static unsigned int max_ranges = 65536;
 module_param(max_ranges, uint, 0644);
 MODULE_PARM_DESC(max_ranges,
-		 "Most ranges that one DMABUF may have; each takes 24 bytes, 40 at most if mapped aligned, charged to the caller's memory cgroup [default: 65536]");
+		 "Most ranges that one DMABUF may have; each takes 24 bytes, charged to the caller's memory cgroup [default: 65536]");
 
 static int exporter_open(struct inode *inode, struct file *file)
 {

@@ -201,6 +201,61 @@ TEST_F(layout, sgt_is_contiguous)
 	EXPECT_EQ(iova ? 1 : 3, query.nr_segments);
 }
 
+static uint64_t punch(FIXTURE_DATA(layout) *self, uint64_t addr, uint64_t length)
+{
+	struct p2pbuf_test_punch args = { .addr = addr, .length = length };
+
+	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
+	return ioctl(self->test, P2PBUF_TEST_PUNCH, &args) ? 0 : args.unmapped;
+}
+
+/*
+ * An unmap that stops where somebody else has unmapped a page leaves the rest mapped: the
+ * addresses must not become another mapping's.
+ */
+static void check_short_unmap(struct __test_metadata *_metadata, FIXTURE_DATA(layout) *self,
+			      unsigned int flags)
+{
+	static const struct p2pbuf_range ranges[] = {
+		{ 0, LEAF }, { 8 * MIB, PAGE }, { 12 * MIB, PAGE }, { 16 * MIB, LEAF },
+	};
+	struct p2pbuf_segment segs[MOST], again[MOST];
+	struct p2pbuf_query query;
+	uint64_t page;
+	unsigned int last;
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOVA on this route");
+	ASSERT_EQ(0, map_ranges(self, ranges, 4, flags));
+	ASSERT_EQ(0, query_handle(self->importer, self->handle, &query, segs, MOST));
+	last = query.nr_segments - 1;
+	page = segs[0].addr + LEAF;
+	ASSERT_EQ(PAGE, punch(self, page, PAGE));
+
+	EXPECT_EQ(0, unmap_handle(self->importer, self->handle));
+	EXPECT_EQ(0, run_shell("dmesg | grep -q 'its IOVA is not used again'"));
+	ASSERT_EQ(0, map_handle(self->importer, self->handle));
+	ASSERT_EQ(0, query_handle(self->importer, self->handle, &query, again, MOST));
+	EXPECT_TRUE(again[last].addr + again[last].length <= segs[0].addr ||
+		    segs[last].addr + segs[last].length <= again[0].addr);
+	EXPECT_STREQ("peer-to-peer", verdict_on(self));
+	EXPECT_EQ(0, unmap_handle(self->importer, self->handle));
+	/* virtio-iommu says it was short, and has no longer anything mapped. */
+	EXPECT_EQ(iommu_is("virtio") ? 0 : PAGE, punch(self, page + PAGE, PAGE));
+	if (!last)
+		punch(self, page + 2 * PAGE, LEAF);
+}
+
+TEST_F(layout, short_unmap)
+{
+	check_short_unmap(_metadata, self, 0);
+}
+
+TEST_F(layout, short_unmap_aligned)
+{
+	check_short_unmap(_metadata, self, P2PBUF_IMPORT_ALIGNED);
+}
+
 /* From the last bytes before a hole to the first ones behind it, both ways. */
 TEST_F(layout, data_across_a_hole)
 {

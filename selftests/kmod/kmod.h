@@ -6,6 +6,7 @@
 #include <linux/cleanup.h>
 #include <linux/completion.h>
 #include <linux/dma-buf.h>
+#include <linux/dma-direct.h>
 #include <linux/pci.h>
 
 #include <p2pbuf.h>
@@ -49,6 +50,8 @@ struct engine {
  * @is_locked: it does
  * @unlock: it is to let go
  * @to_mmap: DMABUF that mmap() of this file maps, or NULL
+ * @translated: function whose DMA addresses are translated until close, or NULL
+ * @bus_map: of @translated
  *
  * The test makes one call at a time.
  */
@@ -68,6 +71,8 @@ struct holder {
 	struct completion is_locked;
 	struct completion unlock;
 	struct dma_buf *to_mmap;
+	struct pci_dev *translated;
+	struct bus_dma_region bus_map[2];
 };
 
 /* target.c */
@@ -108,6 +113,9 @@ int test_helper(struct p2pbuf_test_helper *args);
 int test_page(struct p2pbuf_test_page *args);
 int test_fail(struct p2pbuf_test_fail *args);
 int test_limit(struct p2pbuf_test_limit *args);
+int test_translate(struct holder *holder, struct p2pbuf_test_translate *args);
+void test_untranslate(struct holder *holder);
+int test_punch(struct p2pbuf_test_punch *args);
 int test_ranges(struct p2pbuf_test_ranges *args);
 int test_walk(struct p2pbuf_test_walk *args);
 int test_hold(struct holder *holder, struct p2pbuf_test_hold *args);

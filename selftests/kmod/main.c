@@ -26,6 +26,10 @@ static int dispatch(struct holder *holder, unsigned int cmd, void *args)
 		return test_fail(args);
 	case P2PBUF_TEST_LIMIT:
 		return test_limit(args);
+	case P2PBUF_TEST_TRANSLATE:
+		return test_translate(holder, args);
+	case P2PBUF_TEST_PUNCH:
+		return test_punch(args);
 	case P2PBUF_TEST_RANGES:
 		return test_ranges(args);
 	case P2PBUF_TEST_WALK:
@@ -115,6 +119,7 @@ static int test_close(struct inode *inode, struct file *file)
 	if (holder->to_mmap)
 		dma_buf_put(holder->to_mmap);
 	test_speak(holder);
+	test_untranslate(holder);
 	kfree(holder);
 	return 0;
 }

@@ -364,4 +364,29 @@ struct p2pbuf_test_follow {
 #define P2PBUF_TEST_FOLLOWED \
 	_IO(P2PBUF_TEST_BASE, 65)
 
+/*
+ * Have a function's bus translate so many bytes from a physical address on to DMA addresses,
+ * and nothing else, until close.
+ */
+struct p2pbuf_test_translate {
+	char client[P2PBUF_TEST_NAME];
+	__u64 phys;
+	__u64 addr;
+	__u64 length;
+};
+
+#define P2PBUF_TEST_TRANSLATE \
+	_IOW(P2PBUF_TEST_BASE, 66, struct p2pbuf_test_translate)
+
+/* Unmap something in a function's IOMMU domain, whoever has mapped it. */
+struct p2pbuf_test_punch {
+	char client[P2PBUF_TEST_NAME];
+	__u64 addr;
+	__u64 length;
+	__u64 unmapped;
+};
+
+#define P2PBUF_TEST_PUNCH \
+	_IOWR(P2PBUF_TEST_BASE, 67, struct p2pbuf_test_punch)
+
 #endif /* _P2PBUF_TEST_IOCTL_H */
