@@ -66,7 +66,7 @@ static const struct reason reasons[] = {
 	{ CALL_MAP, EACCES, "the DMABUF is read-only, for devices, too", "use --access read" },
 	{ CALL_MAP, ERANGE, "the importer's DMA mask does not reach the memory",
 	  "an IOMMU, or an importer with more address bits (p2pbuf_importer: dma_bits)" },
-	{ CALL_MAP, EADDRNOTAVAIL, "the importer's bus limit does not reach the memory", NULL },
+	{ CALL_MAP, EADDRNOTAVAIL, "the importer's bus does not reach the memory", NULL },
 	{ CALL_MAP, EPERM, "the importer's DMA must be bounced, and memory of a peer cannot be",
 	  "boot without swiotlb=force" },
 	{ CALL_MAP, EINVAL, "a range is not a multiple of the IOMMU's page size",

@@ -122,6 +122,19 @@ static void identify(struct p2pbuf_auditor *auditor, struct p2pbuf_place *place)
 	}
 }
 
+/* What @addr leads to behind the host bridge. */
+static bool translate(const struct p2pbuf_auditor *auditor, dma_addr_t addr,
+		      phys_addr_t *phys)
+{
+	if (auditor->domain) {
+		*phys = iommu_iova_to_phys(auditor->domain, addr);
+		return *phys;
+	}
+	/* All ones where dma_range_map has no translation (linux/dma-direct.h). */
+	*phys = dma_to_phys(auditor->dev, addr);
+	return *phys != (phys_addr_t)-1;
+}
+
 /*
  * A switch routes by the address, before any IOMMU sees it; the kernel keeps IOVAs out
  * of the bridges' windows (drivers/iommu/dma-iommu.c, iova_reserve_pci_windows()).
@@ -129,6 +142,7 @@ static void identify(struct p2pbuf_auditor *auditor, struct p2pbuf_place *place)
 static void resolve(struct p2pbuf_auditor *auditor, struct p2pbuf_place *place)
 {
 	int bar = find_bar(auditor, place->addr, true);
+	phys_addr_t phys;
 	u64 offset = 0;
 
 	if (bar >= 0)
@@ -142,16 +156,9 @@ static void resolve(struct p2pbuf_auditor *auditor, struct p2pbuf_place *place)
 		return;
 	}
 
-	if (!auditor->domain) {
-		place->via = P2PBUF_ROUTE_HOST_BRIDGE;
-		place->phys = dma_to_phys(auditor->dev, place->addr);
-		identify(auditor, place);
-		return;
-	}
-
-	place->phys = iommu_iova_to_phys(auditor->domain, place->addr);
-	if (place->phys) {
-		place->via = P2PBUF_ROUTE_IOVA;
+	if (translate(auditor, place->addr, &phys)) {
+		place->phys = phys;
+		place->via = auditor->domain ? P2PBUF_ROUTE_IOVA : P2PBUF_ROUTE_HOST_BRIDGE;
 		identify(auditor, place);
 	} else if (bar >= 0) {
 		place->kind = P2PBUF_PLACE_RAW_BAR;
@@ -166,7 +173,7 @@ static bool continues(const struct p2pbuf_auditor *auditor,
 		      const struct p2pbuf_place *place)
 {
 	u64 length = place->length;
-	phys_addr_t phys = place->phys + length;
+	phys_addr_t next, phys = place->phys + length;
 
 	switch (place->kind) {
 	case P2PBUF_PLACE_BAR:
@@ -180,8 +187,8 @@ static bool continues(const struct p2pbuf_auditor *auditor,
 	default:
 		return false;
 	}
-	return place->via != P2PBUF_ROUTE_IOVA ||
-	       iommu_iova_to_phys(auditor->domain, place->addr + length) == phys;
+	return place->via == P2PBUF_ROUTE_BUS_ADDR ||
+	       (translate(auditor, place->addr + length, &next) && next == phys);
 }
 
 static void extend(const struct p2pbuf_auditor *auditor, struct p2pbuf_place *place,

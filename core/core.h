@@ -63,7 +63,8 @@ static inline void p2pbuf_segment_inline(const struct p2pbuf_mapping *map,
 }
 
 #if IS_ENABLED(CONFIG_KUNIT)
-u64 p2pbuf_highest_addr(const struct p2pbuf_ranges *ranges, enum p2pbuf_route route);
+int p2pbuf_highest_addr(struct device *dev, const struct p2pbuf_ranges *ranges,
+			enum p2pbuf_route route, u64 *highest);
 unsigned int p2pbuf_sgt_capacity(const struct p2pbuf_mapping *map);
 struct scatterlist *p2pbuf_sgt_fill(struct scatterlist *sg,
 				    const struct p2pbuf_segment *seg,

@@ -5,6 +5,7 @@
  * The DMA API knows two worlds: physical addresses that have a kernel virtual
  * address, and MMIO that has not (DMA_ATTR_MMIO). Everything here is the second.
  */
+#include <linux/dma-direct.h>
 #include <linux/export.h>
 #include <linux/iommu.h>
 #include <linux/slab.h>
@@ -216,19 +217,50 @@ static const struct route_ops route_ops[] = {
 	},
 };
 
-/* The highest address that the device has to reach on this route. */
+/*
+ * dma_map_phys() gives the device what dma_range_map makes of a range's first byte, and
+ * takes for granted that the rest follows it. Where there is no translation or the mask
+ * does not reach, it WARNs (Linux 7.3, dma_direct_map_phys() in kernel/dma/direct.c). MMIO
+ * is never encrypted by the host.
+ */
+static int highest_translated(struct device *dev, const struct p2pbuf_ranges *ranges,
+			      u64 *highest)
+{
+	unsigned int i;
+
+	/* Nothing is translated: not worth 15 instructions per range. */
+	if (!IS_ENABLED(CONFIG_ARCH_HAS_PHYS_TO_DMA) && !dev->dma_range_map) {
+		*highest = phys_to_dma_unencrypted(dev, ranges->last);
+		return 0;
+	}
+	*highest = 0;
+	for (i = 0; i < ranges->nr; i++) {
+		const struct phys_vec *vec = &ranges->vecs[i];
+		u64 first = phys_to_dma_unencrypted(dev, vec->paddr);
+		u64 last = phys_to_dma_unencrypted(dev, vec->paddr + vec->len - 1);
+
+		if (last - first != vec->len - 1)
+			return -EADDRNOTAVAIL;
+		*highest = max(*highest, last);
+	}
+	return 0;
+}
+
+/* The highest address that the device is given on this route, or has to be. */
 VISIBLE_IF_KUNIT
-u64 p2pbuf_highest_addr(const struct p2pbuf_ranges *ranges, enum p2pbuf_route route)
+int p2pbuf_highest_addr(struct device *dev, const struct p2pbuf_ranges *ranges,
+			enum p2pbuf_route route, u64 *highest)
 {
 	switch (route) {
 	case P2PBUF_ROUTE_BUS_ADDR:
-		return pci_p2pdma_bus_addr_map(ranges->provider, ranges->last);
+		*highest = pci_p2pdma_bus_addr_map(ranges->provider, ranges->last);
+		return 0;
 	case P2PBUF_ROUTE_IOVA:
 		/* The allocator obeys both limits, if the size can fit at all. */
-		return ranges->size - 1;
+		*highest = ranges->size - 1;
+		return 0;
 	default:
-		/* dma_map_phys() checks once more, with the platform's offsets. */
-		return ranges->last;
+		return highest_translated(dev, ranges, highest);
 	}
 }
 EXPORT_SYMBOL_IF_KUNIT(p2pbuf_highest_addr);
@@ -240,11 +272,15 @@ EXPORT_SYMBOL_IF_KUNIT(p2pbuf_highest_addr);
 static int check_reach(struct device *dev, const struct p2pbuf_ranges *ranges,
 		       enum p2pbuf_route route)
 {
-	u64 highest = p2pbuf_highest_addr(ranges, route);
+	u64 highest;
+	int ret;
 
 	/* All DMA is to be bounced, and peer memory cannot be. */
 	if (is_swiotlb_force_bounce(dev))
 		return -EPERM;
+	ret = p2pbuf_highest_addr(dev, ranges, route, &highest);
+	if (ret)
+		return ret;
 	if (highest > dma_get_mask(dev))
 		return -ERANGE;
 	if (dev->bus_dma_limit && highest > dev->bus_dma_limit)
@@ -292,10 +328,10 @@ static void count(const struct p2pbuf_ranges *ranges, enum p2pbuf_map_count what
  * by counting its mappings.
  * Return: 0, or, with nothing mapped and @map all zero: -EREMOTEIO (no route), -ENOLINK (it
  * cannot be told whether there is one), -ERANGE (the device's DMA mask does not reach),
- * -EADDRNOTAVAIL (its bus limit does not), -EPERM (its DMA has to be bounced), -EINVAL (@dir is
- * not a direction; a range is not a multiple of the IOMMU's page size), -ENOMEM (memory; no
- * IOVA space left), -EIO (the DMA API refused a range; vfio has claimed @dev), or an error of
- * iommu_map().
+ * -EADDRNOTAVAIL (its bus limit does not, or its bus has no address for a range), -EPERM (its
+ * DMA has to be bounced), -EINVAL (@dir is not a direction; a range is not a multiple of the
+ * IOMMU's page size), -ENOMEM (memory; no IOVA space left), -EIO (the DMA API refused a range;
+ * vfio has claimed @dev), or an error of iommu_map().
  */
 int p2pbuf_map(struct p2pbuf_mapping *map, struct p2pbuf_peer *peer,
 	       enum dma_data_direction dir, enum p2pbuf_map_flags flags)

@@ -2,6 +2,8 @@
 /*
  * KUnit tests of map.c: where each byte of a mapping is for the device, by each route.
  */
+#include <linux/dma-direct.h>
+
 #include "core_kunit.h"
 
 static const struct p2pbuf_range user[] = {
@@ -126,14 +128,64 @@ static void check_highest(struct kunit *test)
 	const struct layout *param = test->param_value;
 	const struct p2pbuf_mapping *map = make_mapping(test);
 
-	KUNIT_EXPECT_EQ(test, p2pbuf_highest_addr(map->ranges, map->route),
-			param->highest);
+	struct device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+	u64 highest;
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	KUNIT_EXPECT_EQ(test, 0, p2pbuf_highest_addr(dev, map->ranges, map->route, &highest));
+	KUNIT_EXPECT_EQ(test, highest, param->highest);
+}
+
+/* Of a range from 4 GiB to 4 GiB + 4 pages, and its third page once more. */
+struct translation {
+	const char *name;
+	struct bus_dma_region map[3];
+	int error;
+	u64 highest;
+};
+
+static const struct translation translations[] = {
+	{ "downwards", { { BIT_ULL(32), 0, BIT_ULL(32) } }, 0, 4 * PAGE - 1 },
+	{ "upwards", { { 0, BIT_ULL(40), BIT_ULL(34) } }, 0,
+	  BIT_ULL(40) + BIT_ULL(32) + 4 * PAGE - 1 },
+	{ "to the end of all", { { BIT_ULL(32), -4 * PAGE, 4 * PAGE } }, 0, U64_MAX },
+	{ "by two entries that go on", { { BIT_ULL(32), 0, 2 * PAGE },
+	  { BIT_ULL(32) + 2 * PAGE, 2 * PAGE, PAGE * 2 } }, 0, 4 * PAGE - 1 },
+	{ "by two entries that do not", { { BIT_ULL(32), 0, 2 * PAGE },
+	  { BIT_ULL(32) + 2 * PAGE, 8 * PAGE, PAGE * 2 } }, -EADDRNOTAVAIL },
+	{ "all but the last page", { { BIT_ULL(32), 0, 3 * PAGE } }, -EADDRNOTAVAIL },
+	{ "all but the first page", { { BIT_ULL(32) + PAGE, 0, BIT_ULL(32) } },
+	  -EADDRNOTAVAIL },
+	{ "none", { { 0, 0, BIT_ULL(32) } }, -EADDRNOTAVAIL },
+};
+
+KUNIT_ARRAY_PARAM_DESC(translation, translations, name);
+
+static void check_translation(struct kunit *test)
+{
+	static const struct p2pbuf_range twice[] = {
+		{ BIT_ULL(32), 4 * PAGE }, { BIT_ULL(32) + 2 * PAGE, PAGE },
+	};
+	const struct translation *param = test->param_value;
+	struct device *dev = kunit_kzalloc(test, sizeof(*dev), GFP_KERNEL);
+	struct p2pbuf_ranges *ranges;
+	u64 highest;
+
+	KUNIT_ASSERT_NOT_NULL(test, dev);
+	dev->dma_range_map = param->map;
+	ranges = p2pbuf_kunit_ranges(test, NULL, 0, twice, ARRAY_SIZE(twice));
+	KUNIT_EXPECT_EQ(test, param->error,
+			p2pbuf_highest_addr(dev, ranges, P2PBUF_ROUTE_HOST_BRIDGE,
+					    &highest));
+	if (!param->error)
+		KUNIT_EXPECT_EQ(test, highest, param->highest);
 }
 
 static struct kunit_case map_cases[] = {
 	KUNIT_CASE_PARAM(check_segments, layout_gen_params),
 	KUNIT_CASE_PARAM(check_find, layout_gen_params),
 	KUNIT_CASE_PARAM(check_highest, layout_gen_params),
+	KUNIT_CASE_PARAM(check_translation, translation_gen_params),
 	{}
 };
 

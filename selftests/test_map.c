@@ -258,6 +258,45 @@ TEST_F_TIMEOUT(map, page_tables_of_large_agree, GUEST_TIMEOUT)
 	}
 }
 
+/* Pages of all IOMMUs' tables, which no memory cgroup is charged for. */
+static long iommu_pages(void)
+{
+	char text[16384], *line;
+
+	if (read_file("/proc/vmstat", text, sizeof(text)) <= 0)
+		return -1;
+	line = strstr(text, "nr_iommu_pages ");
+	return line ? strtol(line + strlen("nr_iommu_pages "), NULL, 10) : -1;
+}
+
+/*
+ * What one mapping costs at most: where no large leaf can be used, 8 bytes for each page,
+ * and a few tables above those.
+ */
+TEST_F(map, page_tables_cost_a_512th)
+{
+	struct p2pbuf_range ranges[15];
+	uint64_t length = 4 * 1024 * 1024;
+	long before, during;
+	uint32_t handle;
+	unsigned int i;
+
+	if (expected_route() != P2PBUF_ROUTE_IOVA)
+		SKIP(return, "no IOMMU page tables on this route");
+	for (i = 0; i < ARRAY_SIZE(ranges); i++)
+		ranges[i] = (struct p2pbuf_range){ (i + 1) * PAGE, length };
+	self->fd = export_ranges(self->exporter, TEST_BAR, ranges, ARRAY_SIZE(ranges), O_RDWR);
+	ASSERT_GE(self->fd, 0);
+	before = iommu_pages();
+	ASSERT_GE(before, 0);
+	ASSERT_EQ(0, import_and_map(self->importer, self->fd, P2PBUF_INTERCONNECT_PHYS,
+				    &handle));
+	during = iommu_pages();
+	ksft_print_msg("%ld pages of tables for %lu MiB\n", during - before,
+		       ARRAY_SIZE(ranges) * length >> 20);
+	EXPECT_LE(during - before, ARRAY_SIZE(ranges) * length / PAGE / 512 + 4);
+}
+
 static int look_at_sgt(FIXTURE_DATA(map) *self, unsigned int repeat,
 		       struct p2pbuf_test_sgt *args)
 {
@@ -544,6 +583,117 @@ TEST_F_TIMEOUT(mask, failure_gives_space_back, GUEST_TIMEOUT)
 		EXPECT_NE(-ENOMEM, args.result);
 	}
 	close(test);
+}
+
+/* A bus that translates: what the device is given is not what the CPU sees. */
+FIXTURE(bus)
+{
+	int exporter;
+	int importer;
+	int test;
+	int fd;
+	uint64_t bar;
+};
+
+FIXTURE_VARIANT(bus)
+{
+	unsigned int bits;	/* of the importer's mask */
+	uint64_t addr;		/* that the exported pages get */
+	uint64_t skip;		/* bytes of them, before those that are translated */
+	uint64_t length;	/* that are translated */
+	int error;
+};
+
+FIXTURE_VARIANT_ADD(bus, out_of_reach)
+{
+	.bits = 52, .addr = 1UL << 52, .length = 2 * PAGE, .error = -ERANGE,
+};
+
+FIXTURE_VARIANT_ADD(bus, out_of_reach_by_a_page)
+{
+	.bits = 52, .addr = (1UL << 52) - PAGE, .length = 2 * PAGE, .error = -ERANGE,
+};
+
+FIXTURE_VARIANT_ADD(bus, into_reach)
+{
+	.bits = 32, .addr = (1UL << 32) - 2 * PAGE, .length = 2 * PAGE,
+};
+
+FIXTURE_VARIANT_ADD(bus, elsewhere)
+{
+	.bits = 64, .addr = 1UL << 60, .length = 2 * PAGE,
+};
+
+FIXTURE_VARIANT_ADD(bus, not_the_first_page)
+{
+	.bits = 64, .addr = 1UL << 60, .skip = PAGE, .length = PAGE,
+	.error = -EADDRNOTAVAIL,
+};
+
+FIXTURE_VARIANT_ADD(bus, not_the_last_page)
+{
+	.bits = 64, .addr = 1UL << 60, .length = PAGE, .error = -EADDRNOTAVAIL,
+};
+
+FIXTURE_VARIANT_ADD(bus, nothing)
+{
+	.bits = 64, .addr = 1UL << 60, .skip = 2 * PAGE, .length = PAGE,
+	.error = -EADDRNOTAVAIL,
+};
+
+FIXTURE_SETUP(bus)
+{
+	uint64_t size;
+
+	if (expected_route() != P2PBUF_ROUTE_HOST_BRIDGE)
+		SKIP(return, "only on this route a bus translates addresses of peers");
+	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
+	ASSERT_EQ(0, reload_importer(variant->bits));
+	self->exporter = open_exporter();
+	ASSERT_GE(self->exporter, 0);
+	self->importer = open_importer();
+	ASSERT_GE(self->importer, 0);
+	ASSERT_EQ(0, bar_resource(TEST_BAR, &self->bar, &size));
+	self->fd = export_simple(self->exporter, 0, 2 * PAGE);
+	ASSERT_GE(self->fd, 0);
+	self->test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
+	ASSERT_GE(self->test, 0);
+}
+
+FIXTURE_TEARDOWN(bus)
+{
+	close(self->test);
+	close(self->fd);
+	close(self->importer);
+	close(self->exporter);
+	EXPECT_EQ(0, reload_importer(64));
+}
+
+TEST_F(bus, reach)
+{
+	struct p2pbuf_test_translate args = {
+		.phys = self->bar + variant->skip,
+		.addr = variant->addr,
+		.length = variant->length,
+	};
+	struct p2pbuf_verdict verdict;
+	struct p2pbuf_segment seg;
+	struct p2pbuf_query query;
+	uint32_t handle;
+	unsigned int i;
+
+	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
+	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_TRANSLATE, &args));
+	for (i = P2PBUF_INTERCONNECT_PHYS; i <= P2PBUF_INTERCONNECT_SGT; i++) {
+		EXPECT_EQ(variant->error, import_and_map(self->importer, self->fd, i, &handle));
+		if (!variant->error) {
+			ASSERT_EQ(0, query_handle(self->importer, handle, &query, &seg, 1));
+			EXPECT_EQ(variant->addr, seg.addr);
+			ASSERT_EQ(0, verdict_of(self->importer, handle, &verdict));
+			EXPECT_EQ(P2PBUF_VERDICT_PEER_TO_PEER, verdict.kind);
+		}
+		EXPECT_EQ(0, release_handle(self->importer, handle));
+	}
 }
 
 /* Arithmetic at its borders, of BARs that need not exist. */

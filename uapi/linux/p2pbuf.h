@@ -156,9 +156,10 @@ struct p2pbuf_export {
  * arrived while somebody else held the reservation lock). Map: EREMOTEIO,
  * ENOLINK, ENODEV and EIO again, EACCES (device writes to an O_RDONLY DMABUF), ERANGE (the DMA
  * mask of the importer does not reach), EADDRNOTAVAIL (the bus limit of the
- * importer does not reach), EPERM (the importer's DMA must be bounced, for
- * example swiotlb=force), EINVAL (a range is not a multiple of the IOMMU's page
- * size), EIO (the DMA API refused a range), ENOMEM (memory, or no IOVA space left).
+ * importer does not reach, or its bus has no address for a range), EPERM (the
+ * importer's DMA must be bounced, for example swiotlb=force), EINVAL (a range is not
+ * a multiple of the IOMMU's page size), EIO (the DMA API refused a range, or vfio has
+ * claimed the importer), ENOMEM (memory, or no IOVA space left).
  *
  * mmap() of the DMABUF: EINVAL (not MAP_SHARED, or beyond the size), EACCES (not
  * allowed by @open_flags), ENODEV (revoked), EIO (the function failed).
@@ -654,7 +655,8 @@ struct p2pbuf_transfer {
  * @P2PBUF_PLACE_BAR: a BAR
  * @P2PBUF_PLACE_RAM: system RAM (a bounce buffer, too)
  * @P2PBUF_PLACE_OTHER: nothing known
- * @P2PBUF_PLACE_UNMAPPED: the address is not mapped in the importer's IOMMU domain
+ * @P2PBUF_PLACE_UNMAPPED: the address is not mapped in the importer's IOMMU domain; where
+ *	no IOMMU translates, the importer's bus has no such address
  * @P2PBUF_PLACE_RAW_BAR: likewise, though it is the PCI bus address of a BAR: that
  *	is what a device behind a translating IOMMU must not be given
  */
