@@ -24,19 +24,16 @@
  */
 int p2pbuf_dmabuf_choose(struct p2pbuf_dmabuf_map *map, struct dma_buf *dmabuf, u32 wanted)
 {
-	bool offered = p2pbuf_phys_ops(dmabuf);
-
+	map->ops = p2pbuf_phys_ops(dmabuf);
 	switch (wanted) {
 	case P2PBUF_INTERCONNECT_AUTO:
-		map->interconnect = offered ? P2PBUF_INTERCONNECT_PHYS :
-					      P2PBUF_INTERCONNECT_SGT;
+		map->interconnect = map->ops ? P2PBUF_INTERCONNECT_PHYS :
+					       P2PBUF_INTERCONNECT_SGT;
 		return 0;
 	case P2PBUF_INTERCONNECT_PHYS:
-		map->interconnect = P2PBUF_INTERCONNECT_PHYS;
-		return offered ? 0 : -EOPNOTSUPP;
 	case P2PBUF_INTERCONNECT_SGT:
-		map->interconnect = P2PBUF_INTERCONNECT_SGT;
-		return 0;
+		map->interconnect = wanted;
+		return wanted == P2PBUF_INTERCONNECT_SGT || map->ops ? 0 : -EOPNOTSUPP;
 	default:
 		return -EINVAL;
 	}
@@ -59,7 +56,7 @@ int p2pbuf_dmabuf_map(struct p2pbuf_dmabuf_map *map, struct dma_buf_attachment *
 	struct sg_table *sgt;
 
 	if (map->interconnect == P2PBUF_INTERCONNECT_PHYS)
-		return p2pbuf_map_attachment(&map->phys, attach, dir, flags);
+		return p2pbuf_map_attachment(&map->phys, map->ops, attach, dir, flags);
 
 	sgt = dma_buf_map_attachment(attach, dir);
 	if (IS_ERR(sgt))
@@ -80,11 +77,10 @@ EXPORT_SYMBOL_GPL(p2pbuf_dmabuf_map);
 void p2pbuf_dmabuf_unmap(struct p2pbuf_dmabuf_map *map, struct dma_buf_attachment *attach)
 {
 	if (map->interconnect == P2PBUF_INTERCONNECT_PHYS) {
-		p2pbuf_unmap_attachment(&map->phys, attach);
+		p2pbuf_unmap_attachment(&map->phys, map->ops, attach);
 		return;
 	}
 	dma_buf_unmap_attachment(attach, map->sgt, map->dir);
-	map->sgt = NULL;
 }
 EXPORT_SYMBOL_GPL(p2pbuf_dmabuf_unmap);
 

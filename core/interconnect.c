@@ -66,26 +66,24 @@ EXPORT_SYMBOL_GPL(p2pbuf_phys_ops);
 /**
  * p2pbuf_map_attachment - map a DMABUF by the phys interconnect
  * @map: to be filled in; protected by the reservation lock from here on
+ * @ops: the exporter's, from p2pbuf_phys_ops()
  * @attach: dynamic attachment with an invalidate_mappings callback
  * @dir: direction of the DMA
  * @flags: what the importer wants
  *
  * Context: may sleep; the reservation lock is held.
- * Return: 0, or -EOPNOTSUPP (the exporter does not offer it), an error of the
- * exporter's phys map (-ENODEV: revoked), or one of p2pbuf_map().
+ * Return: 0, or an error of the exporter's phys map (-ENODEV: revoked), or one of
+ * p2pbuf_map().
  */
-int p2pbuf_map_attachment(struct p2pbuf_mapping *map,
+int p2pbuf_map_attachment(struct p2pbuf_mapping *map, const struct p2pbuf_phys_ops *ops,
 			  struct dma_buf_attachment *attach,
 			  enum dma_data_direction dir, enum p2pbuf_map_flags flags)
 {
-	const struct p2pbuf_phys_ops *ops = p2pbuf_phys_ops(attach->dmabuf);
 	struct p2pbuf_peer *peer;
 	int ret;
 
 	dma_resv_assert_held(attach->dmabuf->resv);
 
-	if (!ops)
-		return -EOPNOTSUPP;
 	peer = ops->map(attach, dir);
 	if (IS_ERR(peer))
 		return PTR_ERR(peer);
@@ -100,16 +98,17 @@ EXPORT_SYMBOL_GPL(p2pbuf_map_attachment);
 /**
  * p2pbuf_unmap_attachment - undo p2pbuf_map_attachment()
  * @map: the mapping
- * @attach: as when mapped
+ * @ops: as when mapped
+ * @attach: likewise
  *
  * Context: may sleep; the reservation lock is held.
  */
-void p2pbuf_unmap_attachment(struct p2pbuf_mapping *map,
+void p2pbuf_unmap_attachment(struct p2pbuf_mapping *map, const struct p2pbuf_phys_ops *ops,
 			     struct dma_buf_attachment *attach)
 {
 	dma_resv_assert_held(attach->dmabuf->resv);
 
 	p2pbuf_unmap(map);
-	p2pbuf_phys_ops(attach->dmabuf)->unmap(attach);
+	ops->unmap(attach);
 }
 EXPORT_SYMBOL_GPL(p2pbuf_unmap_attachment);

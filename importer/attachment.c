@@ -76,7 +76,7 @@ static void forget_ranges(struct p2pbuf_attachment *att)
 /* A scatterlist does not say which route it took: ask the exporter, if it is ours. */
 static void note_sgt_ranges(struct p2pbuf_attachment *att, enum dma_data_direction dir)
 {
-	const struct p2pbuf_phys_ops *ops = p2pbuf_phys_ops(att->dmabuf);
+	const struct p2pbuf_phys_ops *ops = att->map.ops;
 	struct p2pbuf_path path;
 	struct p2pbuf_peer *peer;
 

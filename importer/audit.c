@@ -92,7 +92,7 @@ static void judge_step(struct p2pbuf_attachment *att, const struct p2pbuf_ranges
 static void judge_described(struct p2pbuf_attachment *att,
 			    struct p2pbuf_verdict *verdict, bool *more)
 {
-	const struct p2pbuf_phys_ops *ops = p2pbuf_phys_ops(att->dmabuf);
+	const struct p2pbuf_phys_ops *ops = att->map.ops;
 	struct p2pbuf_peer *peer = NULL;
 
 	if (ops)

@@ -253,26 +253,32 @@ void p2pbuf_register_phys(struct p2pbuf_phys_ops *ops);
 void p2pbuf_unregister_phys(struct p2pbuf_phys_ops *ops);
 
 const struct p2pbuf_phys_ops *p2pbuf_phys_ops(struct dma_buf *dmabuf);
-int p2pbuf_map_attachment(struct p2pbuf_mapping *map,
+int p2pbuf_map_attachment(struct p2pbuf_mapping *map, const struct p2pbuf_phys_ops *ops,
 			  struct dma_buf_attachment *attach,
 			  enum dma_data_direction dir, enum p2pbuf_map_flags flags);
-void p2pbuf_unmap_attachment(struct p2pbuf_mapping *map,
+void p2pbuf_unmap_attachment(struct p2pbuf_mapping *map, const struct p2pbuf_phys_ops *ops,
 			     struct dma_buf_attachment *attach);
 
 /**
  * struct p2pbuf_dmabuf_map - a DMABUF mapped for one device
  * @interconnect: PHYS or SGT; constant after p2pbuf_dmabuf_choose()
+ * @ops: of the exporter for PHYS, NULL if it has none; likewise
  * @phys: PHYS: the mapping
- * @sgt: SGT: the mapping, NULL if not mapped
+ * @sgt: SGT: the mapping
  * @dir: SGT: its direction
  *
  * Like the mapping in it, it has no lock of its own.
  */
 struct p2pbuf_dmabuf_map {
 	enum p2pbuf_interconnect interconnect;
-	struct p2pbuf_mapping phys;
-	struct sg_table *sgt;
-	enum dma_data_direction dir;
+	const struct p2pbuf_phys_ops *ops;
+	union {
+		struct p2pbuf_mapping phys;
+		struct {
+			struct sg_table *sgt;
+			enum dma_data_direction dir;
+		};
+	};
 };
 
 int p2pbuf_dmabuf_choose(struct p2pbuf_dmabuf_map *map, struct dma_buf *dmabuf, u32 wanted);
