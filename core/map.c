@@ -304,12 +304,6 @@ static int check(struct p2pbuf_peer *peer, enum dma_data_direction dir,
 	return check_reach(dev, ranges, path->route);
 }
 
-static void count(const struct p2pbuf_ranges *ranges, enum p2pbuf_map_count what)
-{
-	if (ranges->counts)
-		ranges->counts[what]++;
-}
-
 /**
  * p2pbuf_map - map ranges for a device
  * @map: to be filled in
@@ -352,7 +346,6 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct p2pbuf_peer *peer,
 	}
 	if (ret)
 		memset(map, 0, sizeof(*map));
-	count(ranges, ret ? P2PBUF_COUNT_FAILED_MAPS : P2PBUF_COUNT_MAPS);
 	trace_p2pbuf_map(peer->dev, ranges, map, ret);
 	return ret;
 }
@@ -369,7 +362,6 @@ EXPORT_SYMBOL_GPL(p2pbuf_map);
  */
 void p2pbuf_unmap(struct p2pbuf_mapping *map)
 {
-	count(map->ranges, P2PBUF_COUNT_UNMAPS);
 	trace_p2pbuf_unmap(map);
 	route_ops[map->route].unmap(map);
 	memset(map, 0, sizeof(*map));

@@ -119,10 +119,8 @@ static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction 
 	int ret;
 
 	ret = get_access(buf, dir);
-	if (ret) {
-		buf->counts[P2PBUF_COUNT_FAILED_MAPS]++;
+	if (ret)
 		return ret;
-	}
 
 	client->nr_maps++;
 	atomic_inc(&buf->nr_maps);
@@ -261,7 +259,6 @@ static struct p2pbuf_buffer *buffer_create(struct p2pbuf_exporter *exp,
 	mutex_init(&buf->lock);
 	init_waitqueue_head(&buf->unmapped);
 	buf->ranges = ranges;
-	ranges->counts = buf->counts;
 	buf->bar = args->region_index;
 	buf->write_combining = region->flags & P2PBUF_REGION_WRITE_COMBINING;
 	buf->writable = (args->open_flags & O_ACCMODE) != O_RDONLY;

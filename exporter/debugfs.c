@@ -22,9 +22,6 @@ static const char * const count_names[] = {
 	[P2PBUF_COUNT_EXPORTS] = "exports",
 	[P2PBUF_COUNT_ATTACHES] = "attaches",
 	[P2PBUF_COUNT_REFUSED_ATTACHES] = "refused-attaches",
-	[P2PBUF_COUNT_MAPS] = "maps",
-	[P2PBUF_COUNT_FAILED_MAPS] = "failed-maps",
-	[P2PBUF_COUNT_UNMAPS] = "unmaps",
 	[P2PBUF_COUNT_REVOKES] = "revokes",
 	[P2PBUF_COUNT_RESTORES] = "restores",
 };

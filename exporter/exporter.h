@@ -60,7 +60,7 @@ enum p2pbuf_loss {
 };
 
 /**
- * enum p2pbuf_count - what is counted of an exporter, after enum p2pbuf_map_count
+ * enum p2pbuf_count - what is counted of an exporter
  * @P2PBUF_COUNT_EXPORTS: DMABUFs made
  * @P2PBUF_COUNT_ATTACHES: importers attached
  * @P2PBUF_COUNT_REFUSED_ATTACHES: attaches that failed
@@ -69,7 +69,7 @@ enum p2pbuf_loss {
  * @P2PBUF_NR_COUNTS: how many there are
  */
 enum p2pbuf_count {
-	P2PBUF_COUNT_EXPORTS = P2PBUF_NR_MAP_COUNTS,
+	P2PBUF_COUNT_EXPORTS,
 	P2PBUF_COUNT_ATTACHES,
 	P2PBUF_COUNT_REFUSED_ATTACHES,
 	P2PBUF_COUNT_REVOKES,

@@ -41,20 +41,6 @@ static inline u64 p2pbuf_function_number(struct pci_dev *pdev)
 extern struct dentry *p2pbuf_debugfs_root;
 
 /**
- * enum p2pbuf_map_count - what is counted of ranges
- * @P2PBUF_COUNT_MAPS: calls of p2pbuf_map() that succeeded
- * @P2PBUF_COUNT_FAILED_MAPS: ... that did not
- * @P2PBUF_COUNT_UNMAPS: calls of p2pbuf_unmap()
- * @P2PBUF_NR_MAP_COUNTS: how many there are
- */
-enum p2pbuf_map_count {
-	P2PBUF_COUNT_MAPS,
-	P2PBUF_COUNT_FAILED_MAPS,
-	P2PBUF_COUNT_UNMAPS,
-	P2PBUF_NR_MAP_COUNTS,
-};
-
-/**
  * struct p2pbuf_ranges - MMIO ranges of one provider, in the buffer's order
  * @provider: the BAR's provider; dies with the binding of the provider's driver
  * @size: sum of all lengths in bytes; not zero, at most the size of the BAR
@@ -62,13 +48,11 @@ enum p2pbuf_map_count {
  * @nr_exported: number of ranges as the exporter was given them
  * @nr: number of elements in @vecs
  * @starts: offset of each element of @vecs in the buffer, ascending
- * @counts: by enum p2pbuf_map_count, of the owner, or NULL; protected by what serialises
- *	maps and unmaps (with a DMABUF: the reservation lock)
  * @vecs: the ranges, physically adjacent neighbours merged; address and length
  *	of each are multiples of PAGE_SIZE, no length is zero
  *
- * Immutable after p2pbuf_ranges_create(), so no lock protects it; @counts is set before
- * the first map. The owner keeps it for as long as it is mapped anywhere.
+ * Immutable after p2pbuf_ranges_create(), so no lock protects it. The owner keeps it for
+ * as long as it is mapped anywhere.
  *
  * As @size is bounded, so is what a DMABUF costs: 24 bytes for each element of @vecs,
  * charged to the memory cgroup of who made it. A mapping through an IOMMU takes 8 bytes of
@@ -89,7 +73,6 @@ struct p2pbuf_ranges {
 	unsigned int nr_exported;
 	unsigned int nr;
 	u64 *starts;
-	u64 *counts;
 	struct phys_vec vecs[] __counted_by(nr);
 };
 

@@ -223,7 +223,6 @@ TEST_F(debugfs, counters_without_importer)
 		{ &exporter_counters, "exports", 3 },
 		{ &exporter_counters, "attaches", 0 },
 		{ &exporter_counters, "refused-attaches", 2 },
-		{ &exporter_counters, "maps", 0 },
 		/* The one that was there, and one of those made here. */
 		{ &exporter_counters, "revokes", 2 },
 		{ &exporter_counters, "restores", 2 },
@@ -271,9 +270,6 @@ TEST_F(debugfs, counters)
 	static const struct count counts[] = {
 		{ &exporter_counters, "attaches", 2 },
 		{ &exporter_counters, "refused-attaches", 0 },
-		{ &exporter_counters, "maps", 4 },
-		{ &exporter_counters, "failed-maps", 2 },
-		{ &exporter_counters, "unmaps", 4 },
 		{ &exporter_counters, "revokes", 4 },
 		{ &exporter_counters, "restores", 4 },
 		{ &importer_counters, "imports", 2 },
