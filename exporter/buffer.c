@@ -15,6 +15,24 @@
 
 #include "exporter.h"
 
+/**
+ * struct refusal - a device whose refusal is in the log
+ * @node: in @refusals of the buffer
+ * @dev: only compared, and may be gone
+ */
+struct refusal {
+	struct list_head node;
+	const struct device *dev;
+};
+
+static void forget_refusals(struct p2pbuf_buffer *buf)
+{
+	struct refusal *refusal, *next;
+
+	list_for_each_entry_safe(refusal, next, &buf->refusals, node)
+		kfree(refusal);
+}
+
 static void buffer_free(struct kref *kref)
 {
 	struct p2pbuf_buffer *buf = container_of(kref, struct p2pbuf_buffer, kref);
@@ -22,6 +40,7 @@ static void buffer_free(struct kref *kref)
 	if (buf->inode)
 		iput(buf->inode);
 	p2pbuf_buffer_forget_fences(buf);
+	forget_refusals(buf);
 	dma_resv_fini(&buf->resv);
 	mutex_destroy(&buf->lock);
 	p2pbuf_ranges_free(buf->ranges);
@@ -45,28 +64,47 @@ static int check_usable(struct p2pbuf_buffer *buf)
 	return buf->revoked ? p2pbuf_exporter_loss_errno(buf->exp) : 0;
 }
 
-static int check_route(struct p2pbuf_buffer *buf, struct device *dev,
-		       struct p2pbuf_client *client)
+/*
+ * Anybody who holds the DMABUF can attach by some driver as often as he likes. So each device
+ * is in the log once, whoever else floods it; the tracepoint has all.
+ */
+static bool is_news(struct p2pbuf_buffer *buf, const struct device *dev)
 {
-	struct p2pbuf_path path;
+	struct refusal *refusal;
+
+	dma_resv_assert_held(&buf->resv);
+	list_for_each_entry(refusal, &buf->refusals, node)
+		if (refusal->dev == dev)
+			return false;
+	refusal = kmalloc_obj(*refusal, GFP_KERNEL_ACCOUNT);
+	if (!refusal)
+		return false;
+	refusal->dev = dev;
+	list_add(&refusal->node, &buf->refusals);
+	return true;
+}
+
+static int check_route(struct p2pbuf_buffer *buf, struct device *dev,
+		       struct p2pbuf_client *client, struct p2pbuf_path *path)
+{
 	int ret;
 
 	client->peer = (struct p2pbuf_peer){ .dev = dev, .ranges = buf->ranges };
-	ret = p2pbuf_peer_route(&client->peer, &path);
-	if (ret)
-		p2pbuf_route_explain(to_pci_dev(buf->exp->dev), dev, &path);
+	ret = p2pbuf_peer_route(&client->peer, path);
+	if (ret && is_news(buf, dev))
+		p2pbuf_route_explain(to_pci_dev(buf->exp->dev), dev, path);
 	return ret;
 }
 
 static int check_attach(struct p2pbuf_buffer *buf, struct dma_buf_attachment *attach,
-			struct p2pbuf_client *client)
+			struct p2pbuf_client *client, struct p2pbuf_path *path)
 {
 	int ret;
 
 	if (!attach->peer2peer || !dma_buf_attach_revocable(attach))
 		return -EOPNOTSUPP;
 	ret = check_usable(buf);
-	return ret ?: check_route(buf, attach->dev, client);
+	return ret ?: check_route(buf, attach->dev, client, path);
 }
 
 static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *attach)
@@ -74,6 +112,7 @@ static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 	struct p2pbuf_client *client __free(kfree) =
 		kzalloc_obj(*client, GFP_KERNEL_ACCOUNT);
 	struct p2pbuf_buffer *buf = dmabuf->priv;
+	struct p2pbuf_path path = {};
 	int ret;
 
 	if (!client)
@@ -86,10 +125,11 @@ static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 	guard(pm_runtime_active)(buf->exp->dev);
 	if (dma_resv_lock_interruptible(&buf->resv, NULL))
 		return -EINTR;
-	ret = check_attach(buf, attach, client);
+	ret = check_attach(buf, attach, client, &path);
 	buf->counts[ret ? P2PBUF_COUNT_REFUSED_ATTACHES : P2PBUF_COUNT_ATTACHES]++;
+	/* Under the lock, as it names a port, which stays as long as the driver is bound. */
+	trace_p2pbuf_attach(buf->exp->dev, buf->inode->i_ino, attach->dev, &path, ret);
 	dma_resv_unlock(&buf->resv);
-	trace_p2pbuf_attach(buf->exp->dev, buf->inode->i_ino, attach->dev, ret);
 	if (!ret)
 		attach->priv = no_free_ptr(client);
 	return ret;
@@ -258,6 +298,7 @@ static struct p2pbuf_buffer *buffer_create(struct p2pbuf_exporter *exp,
 	dma_resv_init(&buf->resv);
 	mutex_init(&buf->lock);
 	init_waitqueue_head(&buf->unmapped);
+	INIT_LIST_HEAD(&buf->refusals);
 	buf->ranges = ranges;
 	buf->bar = args->region_index;
 	buf->write_combining = region->flags & P2PBUF_REGION_WRITE_COMBINING;

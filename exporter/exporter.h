@@ -139,6 +139,7 @@ struct p2pbuf_exporter {
  *	an error pointer if there was no memory. Written under @resv when @revoked is, and
  *	constant until it is cleared, which none but an event does.
  * @nr_fences: number of elements in @fences
+ * @refusals: of struct refusal, devices that the log has; protected by @resv
  * @counts: by enum p2pbuf_count; protected by @resv
  * @bar: number of the BAR
  * @write_combining: how the CPU sees it
@@ -163,6 +164,7 @@ struct p2pbuf_buffer {
 	unsigned int nr_users;
 	struct dma_fence **fences;
 	unsigned int nr_fences;
+	struct list_head refusals;
 	u64 counts[P2PBUF_NR_COUNTS];
 	u32 bar;
 	bool write_combining;

@@ -20,20 +20,14 @@ static struct pci_dev *get_function(u64 number)
 
 static void fill_info(struct p2pbuf_route_info *info, const struct p2pbuf_path *path)
 {
+	struct pci_dev *port = p2pbuf_path_port(path);
+
 	info->route = path->route;
-	info->reason = P2PBUF_ROUTE_REASON_NONE;
-	if (!path->common)
-		info->reason = P2PBUF_ROUTE_REASON_NO_COMMON;
-	else
+	info->reason = p2pbuf_path_reason(path);
+	if (path->common)
 		info->common = p2pbuf_function_number(path->common);
-	if (path->redirect) {
-		info->reason = P2PBUF_ROUTE_REASON_REDIRECT;
-		info->port = p2pbuf_function_number(path->redirect);
-	}
-	if (path->silent) {
-		info->reason = P2PBUF_ROUTE_REASON_SILENT;
-		info->port = p2pbuf_function_number(path->silent);
-	}
+	if (port)
+		info->port = p2pbuf_function_number(port);
 }
 
 /**

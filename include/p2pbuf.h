@@ -102,6 +102,21 @@ struct p2pbuf_path {
 	struct pci_dev *common;
 };
 
+/* The port that @path's reason is about, or NULL. */
+static inline struct pci_dev *p2pbuf_path_port(const struct p2pbuf_path *path)
+{
+	return path->silent ?: path->redirect;
+}
+
+static inline enum p2pbuf_route_reason p2pbuf_path_reason(const struct p2pbuf_path *path)
+{
+	if (path->silent)
+		return P2PBUF_ROUTE_REASON_SILENT;
+	if (path->redirect)
+		return P2PBUF_ROUTE_REASON_REDIRECT;
+	return path->common ? P2PBUF_ROUTE_REASON_NONE : P2PBUF_ROUTE_REASON_NO_COMMON;
+}
+
 int p2pbuf_route_between(struct pci_dev *owner, struct device *dev,
 			 struct p2pbuf_path *path);
 const char *p2pbuf_route_name(enum p2pbuf_route route);

@@ -9,6 +9,7 @@
 #if !defined(_P2PBUF_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _P2PBUF_TRACE_H
 
+#include <linux/pci.h>
 #include <linux/tracepoint.h>
 
 #include <p2pbuf.h>
@@ -23,6 +24,17 @@ TRACE_DEFINE_ENUM(P2PBUF_ROUTE_IOVA);
 	{ P2PBUF_ROUTE_BUS_ADDR, "bus-address" },		\
 	{ P2PBUF_ROUTE_HOST_BRIDGE, "host-bridge" },		\
 	{ P2PBUF_ROUTE_IOVA, "iova" })
+
+TRACE_DEFINE_ENUM(P2PBUF_ROUTE_REASON_NONE);
+TRACE_DEFINE_ENUM(P2PBUF_ROUTE_REASON_NO_COMMON);
+TRACE_DEFINE_ENUM(P2PBUF_ROUTE_REASON_REDIRECT);
+TRACE_DEFINE_ENUM(P2PBUF_ROUTE_REASON_SILENT);
+
+#define show_reason(reason) __print_symbolic(reason,			\
+	{ P2PBUF_ROUTE_REASON_NONE, "none" },				\
+	{ P2PBUF_ROUTE_REASON_NO_COMMON, "no-common-bridge" },		\
+	{ P2PBUF_ROUTE_REASON_REDIRECT, "redirect" },			\
+	{ P2PBUF_ROUTE_REASON_SILENT, "silent" })
 
 #ifndef _P2PBUF_TRACE_ONCE
 #define _P2PBUF_TRACE_ONCE
@@ -72,22 +84,30 @@ TRACE_EVENT(p2pbuf_export,
 );
 
 TRACE_EVENT(p2pbuf_attach,
-	TP_PROTO(struct device *exporter, u64 ino, struct device *importer, int error),
-	TP_ARGS(exporter, ino, importer, error),
+	/* @path is all zero if it was not asked for */
+	TP_PROTO(struct device *exporter, u64 ino, struct device *importer,
+		 const struct p2pbuf_path *path, int error),
+	TP_ARGS(exporter, ino, importer, path, error),
 	TP_STRUCT__entry(
 		__string(exporter, dev_name(exporter))
 		__string(importer, dev_name(importer))
+		__string(port, p2pbuf_path_port(path) ? pci_name(p2pbuf_path_port(path)) : "-")
 		__field(u64, ino)
 		__field(int, error)
+		__field(u32, reason)
 	),
 	TP_fast_assign(
 		__assign_str(exporter);
 		__assign_str(importer);
+		__assign_str(port);
 		__entry->ino = ino;
 		__entry->error = error;
+		__entry->reason = error == -EREMOTEIO || error == -ENOLINK ?
+				  p2pbuf_path_reason(path) : P2PBUF_ROUTE_REASON_NONE;
 	),
-	TP_printk("exporter=%s ino=%llu importer=%s error=%d", __get_str(exporter),
-		  __entry->ino, __get_str(importer), __entry->error)
+	TP_printk("exporter=%s ino=%llu importer=%s error=%d reason=%s port=%s",
+		  __get_str(exporter), __entry->ino, __get_str(importer), __entry->error,
+		  show_reason(__entry->reason), __get_str(port))
 );
 
 TRACE_EVENT(p2pbuf_map,

@@ -146,6 +146,38 @@ TEST_F(route, refusal_names_the_port)
 	EXPECT_NE(NULL, strstr(log_since(log, sizeof(log), mark), text));
 }
 
+static unsigned int count_refusals(const char *log)
+{
+	unsigned int nr = 0;
+
+	for (; (log = strstr(log, "no peer-to-peer route to")); log++)
+		nr++;
+	return nr;
+}
+
+/* However often: whoever holds a DMABUF does not fill the log, nor hide another's refusal. */
+TEST_F(route, refusal_is_named_once)
+{
+	static const char mark[] = "p2pbuf selftest: refusal_is_named_once";
+	static char log[1 << 20];
+	unsigned int i;
+	int other;
+
+	if (expected_route() != P2PBUF_ROUTE_UNKNOWN)
+		SKIP(return, "the pair is reachable");
+
+	ASSERT_EQ(0, write_file("/dev/kmsg", "%s", mark));
+	for (i = 0; i < 300; i++)
+		ASSERT_EQ(-EREMOTEIO, try_attach(self->test, self->fd, P2PBUF_TEST_FULL));
+	EXPECT_EQ(1, count_refusals(log_since(log, sizeof(log), mark)));
+
+	other = export_simple(self->exporter, 0, PAGE);
+	ASSERT_GE(other, 0);
+	EXPECT_EQ(-EREMOTEIO, try_attach(self->test, other, P2PBUF_TEST_FULL));
+	EXPECT_EQ(2, count_refusals(log_since(log, sizeof(log), mark)));
+	close(other);
+}
+
 /*
  * P2PBUF_IOCTL_ROUTE
  */

@@ -150,7 +150,7 @@ struct p2pbuf_export {
  *
  * Importers see these errors of the DMABUF. Attach: EOPNOTSUPP (the importer
  * does not declare peer-to-peer, or has no invalidate_mappings callback),
- * EREMOTEIO (no route between the two functions; the kernel log names the port
+ * EREMOTEIO (no route between the two functions; the kernel log names, once, the port
  * or bridge in the way), ENOLINK (the route cannot be told, see
  * P2PBUF_ROUTE_REASON_SILENT), ENODEV (revoked), EIO (the function failed), EINTR (a signal
  * arrived while somebody else held the reservation lock). Map: EREMOTEIO,
