@@ -11,7 +11,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/io.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -19,9 +18,8 @@
 
 #define CONTROL		"/dev/ttyS2"
 
-/* QEMU's pvpanic (docs/specs/pvpanic.rst), of which the rig makes a pause. */
-#define PVPANIC_PORT	0x505
-#define PVPANIC_PANICKED 1
+/* Of selftests/kmod/rig.c: a write stops the guest. */
+#define PAUSE		"/dev/p2pbuf/rig"
 
 static int read_line(int fd, char *line, size_t size)
 {
@@ -37,18 +35,29 @@ static int read_line(int fd, char *line, size_t size)
 	return -EIO;
 }
 
+static int open_pause(void)
+{
+	int fd;
+
+	if (access(PAUSE, F_OK) && run_shell("modprobe p2pbuf_rig"))
+		return -ENOENT;
+	fd = open(PAUSE, O_WRONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
 /*
  * The guest stops here and now, and goes on when the rig has answered. All of the request
  * has to be on its way: what stands still sends nothing.
  */
 static int send_and_stop(int fd, const char *request)
 {
-	if (ioperm(PVPANIC_PORT, 1, 1))
-		return -errno;
-	if (dprintf(fd, "%s\n", request) < 0 || tcdrain(fd))
-		return -EIO;
-	outb(PVPANIC_PANICKED, PVPANIC_PORT);
-	return 0;
+	int ret, pause = open_pause();
+
+	if (pause < 0)
+		return pause;
+	ret = dprintf(fd, "%s\n", request) < 0 || tcdrain(fd) || write(pause, "", 1) != 1;
+	close(pause);
+	return ret ? -EIO : 0;
 }
 
 int ask_rig(char *line, size_t size, const char *format, ...)
