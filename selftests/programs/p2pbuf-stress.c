@@ -86,7 +86,7 @@ static const struct tally_kind more_kinds[] = {
 	{ .name = "close" },
 	{ .name = "send", .errnos = { EAGAIN, ETOOMANYREFS } },
 	{ .name = "receive", .errnos = { EAGAIN } },
-	{ .name = "mmap", .errnos = { ENODEV, EINVAL, EACCES } },
+	{ .name = "mmap", .errnos = { ENODEV, EINVAL, EACCES, EIO } },
 	{ .name = "touch", .errnos = { EFAULT } },
 	{ .name = "fork" },
 	{ .name = "poll", .errnos = { EINTR } },
@@ -536,8 +536,8 @@ static void do_fork(struct worker *worker)
 	child = fork();
 	if (!child)
 		_exit(worker->map && touch(worker->map) > 0);
-	if (child > 0)
-		waitpid(child, NULL, 0);
+	while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR)
+		;
 	leave(child < 0 ? -errno : 0);
 }
 
@@ -820,11 +820,16 @@ static void empty_pool(void)
 		close(pool.dmabufs[i]);
 }
 
-/* With vgem's node and no right to anything else. */
+/*
+ * With vgem's node and no right to anything else. What waits for fences, as an access that
+ * begins does, ends with a signal: else its threads wait for each other's for 10 s.
+ */
 static void become_holder(void)
 {
+	struct sigaction interrupt = { .sa_handler = on_interrupt };
 	unsigned int i;
 
+	sigaction(SIGUSR1, &interrupt, NULL);
 	for (i = 0; i < NR_THREADS; i++)
 		if (open_vgem(&workers[i].vgem))
 			fail("there is no vgem, whose fences the holder needs");
