@@ -92,7 +92,7 @@ static bool has_access(int fd, const uint8_t *cpu)
 }
 
 /* What fdinfo of the exporter's node says. */
-static const char *fdinfo(int exporter)
+static const char *told_of(int exporter)
 {
 	static char text[64 * 1024];
 	char path[64];
@@ -157,7 +157,7 @@ static int start(struct caller *caller, const char *shown)
 {
 	int ret = pthread_create(&caller->thread, NULL, call_it, caller);
 
-	while (!ret && !caller->done && !strstr(fdinfo(caller->exporter), shown))
+	while (!ret && !caller->done && !strstr(told_of(caller->exporter), shown))
 		usleep(1000);
 	return -ret;
 }
@@ -186,8 +186,8 @@ TEST_F_TIMEOUT(revoke, one_of_several, GUEST_TIMEOUT)
 	EXPECT_TRUE(raises_sigbus(self->cpu[0] + SIZE - 1));
 	EXPECT_TRUE(has_access(self->fds[1], self->cpu[1]));
 	EXPECT_EQ(0x41, self->cpu[1][0]);
-	EXPECT_EQ(1, count_in(fdinfo(self->exporter), "state=revoked\n"));
-	EXPECT_EQ(NR - 1, count_in(fdinfo(self->exporter), "state=accessible\n"));
+	EXPECT_EQ(1, count_in(told_of(self->exporter), "state=revoked\n"));
+	EXPECT_EQ(NR - 1, count_in(told_of(self->exporter), "state=accessible\n"));
 	if (!has_route())
 		return;
 	for (i = 0; i < 2; i++) {
@@ -205,8 +205,8 @@ TEST_F_TIMEOUT(revoke, for_good, GUEST_TIMEOUT)
 {
 	ASSERT_EQ(0, revoke_buffer(self->exporter, self->fds[0]));
 	ASSERT_EQ(0, set_memory(self->exporter, false));
-	EXPECT_EQ(1, count_in(fdinfo(self->exporter), "state=revoked\n"));
-	EXPECT_EQ(NR - 1, count_in(fdinfo(self->exporter), "state=lost\n"));
+	EXPECT_EQ(1, count_in(told_of(self->exporter), "state=revoked\n"));
+	EXPECT_EQ(NR - 1, count_in(told_of(self->exporter), "state=lost\n"));
 	/* One that is lost already is not given back either. */
 	EXPECT_EQ(0, revoke_buffer(self->exporter, self->fds[1]));
 	ASSERT_EQ(0, set_memory(self->exporter, true));
@@ -216,8 +216,8 @@ TEST_F_TIMEOUT(revoke, for_good, GUEST_TIMEOUT)
 
 	ASSERT_EQ(0, reset_exporter(self->exporter));
 	EXPECT_FALSE(has_access(self->fds[0], self->cpu[0]));
-	EXPECT_EQ(2, count_in(fdinfo(self->exporter), "state=revoked\n"));
-	EXPECT_EQ(1, count_in(fdinfo(self->exporter), "state=accessible\n"));
+	EXPECT_EQ(2, count_in(told_of(self->exporter), "state=revoked\n"));
+	EXPECT_EQ(1, count_in(told_of(self->exporter), "state=accessible\n"));
 }
 
 TEST_F(revoke, bad_arguments)
@@ -260,7 +260,7 @@ TEST_F_TIMEOUT(revoke, with_dma_in_flight, GUEST_TIMEOUT)
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, start_traffic(&traffic[i], self->importer, handles[i]));
 	EXPECT_EQ(0, revoke_buffer(self->exporter, self->fds[0]));
-	EXPECT_EQ(0, count_in(fdinfo(self->exporter), "maps=1 state=revoked"));
+	EXPECT_EQ(0, count_in(told_of(self->exporter), "maps=1 state=revoked"));
 	for (i = 0; i < 2; i++) {
 		EXPECT_EQ(-ESTALE, wait_for_traffic(&traffic[i]));
 		EXPECT_EQ(-ENODEV, map_handle(self->importer, handles[i]));
@@ -281,7 +281,7 @@ TEST_F_TIMEOUT(revoke, late_importer, GUEST_TIMEOUT)
 	child = fork();
 	if (!child)
 		_exit(-revoke_buffer(self->exporter, self->fds[0]));
-	while (!strstr(fdinfo(self->exporter), "state=revoked"))
+	while (!strstr(told_of(self->exporter), "state=revoked"))
 		usleep(1000);
 	EXPECT_FALSE(has_access(self->fds[0], self->cpu[0]));
 	/* Until the signal comes while it waits. */
@@ -293,7 +293,7 @@ TEST_F_TIMEOUT(revoke, late_importer, GUEST_TIMEOUT)
 
 	ASSERT_EQ(0, start(&caller, "state=revoked"));
 	EXPECT_FALSE(caller.done);
-	EXPECT_EQ(1, count_in(fdinfo(self->exporter), "maps=1 state=revoked"));
+	EXPECT_EQ(1, count_in(told_of(self->exporter), "maps=1 state=revoked"));
 	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_DROP));
 	EXPECT_EQ(0, finish(&caller));
 }
@@ -376,9 +376,9 @@ TEST_F_TIMEOUT(revoke, all_are_shown_meanwhile, GUEST_TIMEOUT)
 	attaches = counter("\nattaches:\t");
 	ASSERT_LT(0, attaches);
 	ASSERT_EQ(0, start(&off, "lost-by:\tmemory-off"));
-	EXPECT_EQ(NR, count_in(fdinfo(self->exporter), "dmabuf:\t"));
-	EXPECT_EQ(NR, count_in(fdinfo(self->exporter), "state=lost\n"));
-	EXPECT_EQ(1, count_in(fdinfo(self->exporter), "attachment:\t"));
+	EXPECT_EQ(NR, count_in(told_of(self->exporter), "dmabuf:\t"));
+	EXPECT_EQ(NR, count_in(told_of(self->exporter), "state=lost\n"));
+	EXPECT_EQ(1, count_in(told_of(self->exporter), "attachment:\t"));
 	EXPECT_EQ(attaches, counter("\nattaches:\t"));
 	EXPECT_FALSE(off.done);
 	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_DROP));
