@@ -145,14 +145,30 @@ TEST_F(trace, export)
 	EXPECT_EQ(1, count_events("export"));
 }
 
+/* Of a refusal it has the reason that the ioctl tells. */
 TEST_F(trace, attach)
 {
+	static const char * const reasons[] = {
+		[P2PBUF_ROUTE_REASON_NONE] = "none",
+		[P2PBUF_ROUTE_REASON_NO_COMMON] = "no-common-bridge",
+		[P2PBUF_ROUTE_REASON_REDIRECT] = "redirect",
+	};
+	struct p2pbuf_route_info info;
+	char port[32] = "-";
 	int ret;
 
 	ASSERT_EQ(0, export_three(self));
 	ret = import_it(self, P2PBUF_INTERCONNECT_PHYS);
-	EXPECT_TRUE(happened("attach", 0, "exporter=%s ino=%lu importer=%s error=%d",
-			     exporter_bdf(), self->ino, importer_bdf(), ret));
+	ASSERT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
+	ASSERT_LE(info.reason, P2PBUF_ROUTE_REASON_REDIRECT);
+	if (info.port)
+		snprintf(port, sizeof(port), "%04x:%02x:%02x.%x", (unsigned int)(info.port >> 16),
+			 (unsigned int)(info.port >> 8 & 0xff),
+			 (unsigned int)(info.port >> 3 & 0x1f), (unsigned int)(info.port & 7));
+	EXPECT_TRUE(happened("attach", 0,
+			     "exporter=%s ino=%lu importer=%s error=%d reason=%s port=%s",
+			     exporter_bdf(), self->ino, importer_bdf(), ret,
+			     ret ? reasons[info.reason] : "none", port));
 }
 
 TEST_F(trace, map_and_unmap)
