@@ -45,7 +45,6 @@ REPORT = re.compile("|".join([
     r"ref_tracker: .*( users at|already released)",	# lib/ref_tracker.c
     r"huh, entered softirq",		# kernel/softirq.c
     r"trying to register non-static key",	# kernel/locking/lockdep.c
-    r"VM_FAULT_OOM leaked",			# mm/oom_kill.c
     r"kmemleak: Found object by alias",	# mm/kmemleak.c
     # Checkers that give up.
     r"kmemleak: .*disabled", r"ODEBUG disabled",
