@@ -2,7 +2,12 @@
 #ifndef _P2PBUF_CORE_H
 #define _P2PBUF_CORE_H
 
+#include <linux/sizes.h>
+
 #include <p2pbuf.h>
+
+/* Alignment costs IOVA space: smaller ranges are not worth it. */
+#define P2PBUF_ALIGNED_FROM	SZ_2M
 
 /**
  * struct p2pbuf_layout - places of ranges inside one IOVA allocation

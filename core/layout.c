@@ -12,15 +12,11 @@
 #include <linux/align.h>
 #include <linux/log2.h>
 #include <linux/overflow.h>
-#include <linux/sizes.h>
 #include <linux/slab.h>
 
 #include <kunit/visibility.h>
 
 #include "core.h"
-
-/* Alignment costs IOVA space: smaller ranges are not worth it. */
-#define ALIGNED_FROM	SZ_2M
 
 /* The largest of @leaves that lies naturally aligned inside @vec. */
 static u64 largest_leaf(const struct phys_vec *vec, unsigned long leaves)
@@ -47,7 +43,7 @@ struct p2pbuf_layout *p2pbuf_layout_create(const struct p2pbuf_ranges *ranges,
 					   unsigned long leaves)
 {
 	/* Only the first run may begin with a range that is not worth a hole. */
-	u64 capacity = min_t(u64, ranges->nr, ranges->size / ALIGNED_FROM + 1);
+	u64 capacity = min_t(u64, ranges->nr, ranges->size / P2PBUF_ALIGNED_FROM + 1);
 	struct p2pbuf_layout *layout;
 	unsigned int i;
 
@@ -60,7 +56,7 @@ struct p2pbuf_layout *p2pbuf_layout_create(const struct p2pbuf_ranges *ranges,
 	layout->nr = 0;
 	for (i = 0; i < ranges->nr; i++) {
 		const struct phys_vec *vec = &ranges->vecs[i];
-		u64 leaf = vec->len >= ALIGNED_FROM ? largest_leaf(vec, leaves) : 1;
+		u64 leaf = vec->len >= P2PBUF_ALIGNED_FROM ? largest_leaf(vec, leaves) : 1;
 		u64 gap = (vec->paddr - layout->size) & (leaf - 1);
 
 		layout->size += gap;

@@ -17,27 +17,6 @@
 
 #include "core.h"
 
-/**
- * struct route_ops - what one route does
- * @map: map all of @map->ranges, or nothing and return an error
- * @unmap: undo @map
- */
-struct route_ops {
-	int (*map)(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags);
-	void (*unmap)(struct p2pbuf_mapping *map);
-};
-
-/* Bus address: what the switch routes by. No translation, no state, no undoing. */
-
-static int bus_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
-{
-	return 0;
-}
-
-static void bus_unmap(struct p2pbuf_mapping *map)
-{
-}
-
 /* Through the host bridge, not translated: one dma_map_phys() per range. */
 
 static void host_bridge_undo(struct p2pbuf_mapping *map, unsigned int nr)
@@ -49,7 +28,7 @@ static void host_bridge_undo(struct p2pbuf_mapping *map, unsigned int nr)
 	kvfree(map->addrs);
 }
 
-static int host_bridge_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
+static int host_bridge_map(struct p2pbuf_mapping *map)
 {
 	const struct p2pbuf_ranges *ranges = map->ranges;
 	unsigned int i;
@@ -71,14 +50,11 @@ static int host_bridge_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags fla
 	return 0;
 }
 
-static void host_bridge_unmap(struct p2pbuf_mapping *map)
-{
-	host_bridge_undo(map, map->ranges->nr);
-}
-
 /*
  * Through the host bridge, translated: one IOVA for all ranges, each linked at its
- * offset in the buffer or where the aligned layout has it, one IOTLB sync.
+ * offset in the buffer or where the aligned layout has it, one IOTLB sync. The IOMMU's page is
+ * at most the CPU's (Linux 7.3, init_iova_domain() in drivers/iommu/iova.c), so ranges are
+ * multiples of it.
  *
  * Undone by neither dma_iova_destroy() nor dma_iova_unlink() (Linux 7.3,
  * drivers/iommu/dma-iommu.c). They do not say that something stayed mapped; they stop at a
@@ -139,21 +115,6 @@ static int iova_link(struct p2pbuf_mapping *map)
 	return 0;
 }
 
-/* dma_iova_link() rounds to the IOMMU's page: more than the ranges would be mapped. */
-static int check_granule(const struct p2pbuf_mapping *map)
-{
-	const struct p2pbuf_ranges *ranges = map->ranges;
-	u64 granule = map->domain->pgsize_bitmap & -map->domain->pgsize_bitmap;
-	unsigned int i;
-
-	if (granule <= PAGE_SIZE)
-		return 0;
-	for (i = 0; i < ranges->nr; i++)
-		if (!IS_ALIGNED(ranges->vecs[i].paddr | ranges->vecs[i].len, granule))
-			return -EINVAL;
-	return 0;
-}
-
 /*
  * The route says that there is IOMMU DMA, so false means no space. The allocator obeys the
  * DMA mask and the bus limit, and what they leave may be too short for the holes alone.
@@ -166,7 +127,7 @@ static int alloc_iova_for(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flag
 {
 	struct p2pbuf_layout *layout;
 
-	if (flags & P2PBUF_MAP_ALIGNED) {
+	if (flags & P2PBUF_MAP_ALIGNED && map->ranges->size >= P2PBUF_ALIGNED_FROM) {
 		layout = p2pbuf_layout_create(map->ranges, map->domain->pgsize_bitmap);
 		if (!layout)
 			return -ENOMEM;
@@ -187,7 +148,7 @@ static int iova_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
 	/* The DMA API would go on with its own, which vfio has taken from the device. */
 	if (!iommu_is_dma_domain(map->domain))
 		return -EIO;
-	ret = check_granule(map) ?: alloc_iova_for(map, flags) ?: iova_link(map);
+	ret = alloc_iova_for(map, flags) ?: iova_link(map);
 	if (ret)
 		return ret;
 	ret = dma_iova_sync(map->dev, &map->iova, 0, dma_iova_size(&map->iova));
@@ -197,25 +158,19 @@ static int iova_map(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
 	return ret;
 }
 
-static void iova_unmap(struct p2pbuf_mapping *map)
+/* All ranges, or none and an error. */
+static int map_by_route(struct p2pbuf_mapping *map, enum p2pbuf_map_flags flags)
 {
-	iova_undo(map, map->ranges->size);
+	switch (map->route) {
+	case P2PBUF_ROUTE_IOVA:
+		return iova_map(map, flags);
+	case P2PBUF_ROUTE_HOST_BRIDGE:
+		return host_bridge_map(map);
+	default:
+		/* Bus address: what the switch routes by. No translation, no state, no undoing. */
+		return 0;
+	}
 }
-
-static const struct route_ops route_ops[] = {
-	[P2PBUF_ROUTE_BUS_ADDR] = {
-		.map = bus_map,
-		.unmap = bus_unmap,
-	},
-	[P2PBUF_ROUTE_HOST_BRIDGE] = {
-		.map = host_bridge_map,
-		.unmap = host_bridge_unmap,
-	},
-	[P2PBUF_ROUTE_IOVA] = {
-		.map = iova_map,
-		.unmap = iova_unmap,
-	},
-};
 
 /*
  * dma_map_phys() gives the device what dma_range_map makes of a range's first byte, and
@@ -323,8 +278,7 @@ static int check(struct p2pbuf_peer *peer, enum dma_data_direction dir,
  * Return: 0, or, with nothing mapped and @map all zero: -EREMOTEIO (no route), -ENOLINK (it
  * cannot be told whether there is one), -ERANGE (the device's DMA mask does not reach),
  * -EADDRNOTAVAIL (its bus limit does not, or its bus has no address for a range), -EPERM (its
- * DMA has to be bounced), -EINVAL (@dir is not a direction; a range is not a multiple of the
- * IOMMU's page size), -ENOMEM (memory; no IOVA space left), -EIO (the DMA API refused a range;
+ * DMA has to be bounced), -EINVAL (@dir is not a direction), -ENOMEM (memory; no IOVA space left), -EIO (the DMA API refused a range;
  * vfio has claimed @dev), or an error of iommu_map().
  */
 int p2pbuf_map(struct p2pbuf_mapping *map, struct p2pbuf_peer *peer,
@@ -342,7 +296,7 @@ int p2pbuf_map(struct p2pbuf_mapping *map, struct p2pbuf_peer *peer,
 			.dir = dir,
 			.route = path.route,
 		};
-		ret = route_ops[path.route].map(map, flags);
+		ret = map_by_route(map, flags);
 	}
 	if (ret)
 		memset(map, 0, sizeof(*map));
@@ -363,7 +317,10 @@ EXPORT_SYMBOL_GPL(p2pbuf_map);
 void p2pbuf_unmap(struct p2pbuf_mapping *map)
 {
 	trace_p2pbuf_unmap(map);
-	route_ops[map->route].unmap(map);
+	if (map->route == P2PBUF_ROUTE_IOVA)
+		iova_undo(map, map->ranges->size);
+	else if (map->route == P2PBUF_ROUTE_HOST_BRIDGE)
+		host_bridge_undo(map, map->ranges->nr);
 	memset(map, 0, sizeof(*map));
 }
 EXPORT_SYMBOL_GPL(p2pbuf_unmap);

@@ -157,9 +157,8 @@ struct p2pbuf_export {
  * ENOLINK, ENODEV and EIO again, EACCES (device writes to an O_RDONLY DMABUF), ERANGE (the DMA
  * mask of the importer does not reach), EADDRNOTAVAIL (the bus limit of the
  * importer does not reach, or its bus has no address for a range), EPERM (the
- * importer's DMA must be bounced, for example swiotlb=force), EINVAL (a range is not
- * a multiple of the IOMMU's page size), EIO (the DMA API refused a range, or vfio has
- * claimed the importer), ENOMEM (memory, or no IOVA space left).
+ * importer's DMA must be bounced, for example swiotlb=force), EIO (the DMA API refused a
+ * range, or vfio has claimed the importer), ENOMEM (memory, or no IOVA space left).
  *
  * mmap() of the DMABUF: EINVAL (not MAP_SHARED, or beyond the size), EACCES (not
  * allowed by @open_flags), ENODEV (revoked), EIO (the function failed).
@@ -197,9 +196,10 @@ struct p2pbuf_reset {
  * function is back. The contents of the memory are whatever the reset makes of them.
  *
  * Errors: EOPNOTSUPP (there is no way to reset this function alone), EINTR (a signal
- * arrived while another event of the function, or of the port above it, was waited for), EIO
- * (the function is not back, and access stays lost), and others of the PCI core (the reset
- * or waking the function failed; it answers, and access is back).
+ * arrived while another event of the function, or of the port above it, was waited for, or
+ * importers were: nothing is reset, and access is back), EIO (the function is not back, and
+ * access stays lost), and others of the PCI core (the reset or waking the function failed; it
+ * answers, and access is back).
  */
 #define P2PBUF_IOCTL_RESET \
 	_IOW(P2PBUF_IOCTL_BASE, 0x02, struct p2pbuf_reset)
@@ -219,8 +219,9 @@ struct p2pbuf_memory {
  *
  * Repeating it is no error. It does not replace a reset, see P2PBUF_IOCTL_EXPORT.
  *
- * Errors: EINTR (a signal arrived while another event was waited for), EIO (to be on, and the
- * function failed), and those of waking the function.
+ * Errors: EINTR (to be off: a signal arrived while another event was waited for, or importers
+ * were, and nothing has changed but that these were told; to be on: while another event was
+ * waited for), EIO (to be on, and the function failed), and those of waking the function.
  */
 #define P2PBUF_IOCTL_MEMORY \
 	_IOW(P2PBUF_IOCTL_BASE, 0x03, struct p2pbuf_memory)
