@@ -35,8 +35,19 @@ static int exporter_close(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static int region_info(struct p2pbuf_exporter *exp, struct p2pbuf_region_info *info)
+/* The struct of any of the ioctls. */
+union args {
+	struct p2pbuf_region_info region_info;
+	struct p2pbuf_export export;
+	struct p2pbuf_reset reset;
+	struct p2pbuf_memory memory;
+	struct p2pbuf_route_info route;
+	struct p2pbuf_revoke revoke;
+};
+
+static long call_region_info(struct p2pbuf_exporter *exp, union args *args)
 {
+	struct p2pbuf_region_info *info = &args->region_info;
 	const struct p2pbuf_region *region;
 	unsigned int bar;
 
@@ -57,22 +68,6 @@ static int region_info(struct p2pbuf_exporter *exp, struct p2pbuf_region_info *i
 	return 0;
 }
 
-static long ioctl_region_info(struct p2pbuf_exporter *exp, void __user *arg,
-			      size_t size)
-{
-	struct p2pbuf_region_info info;
-	int ret;
-
-	ret = p2pbuf_copy_args(&info, sizeof(info), sizeof(info), arg, size);
-	if (ret)
-		return ret;
-
-	ret = region_info(exp, &info);
-	if (ret)
-		return ret;
-	return copy_struct_to_user(arg, size, &info, sizeof(info), NULL);
-}
-
 static struct p2pbuf_range *copy_ranges(const struct p2pbuf_export *args)
 {
 	size_t bytes = array_size(args->nr_ranges, sizeof(struct p2pbuf_range));
@@ -89,78 +84,59 @@ static struct p2pbuf_range *copy_ranges(const struct p2pbuf_export *args)
 	return user;
 }
 
-static long ioctl_export(struct p2pbuf_exporter *exp, void __user *arg, size_t size)
+static long call_export(struct p2pbuf_exporter *exp, union args *args)
 {
+	struct p2pbuf_export *export = &args->export;
 	struct p2pbuf_range *user;
-	struct p2pbuf_export args;
 	struct dma_buf *dmabuf;
 	int ret;
 
-	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
-	if (ret)
-		return ret;
-	if (args.flags || (args.open_flags & ~(O_ACCMODE | O_CLOEXEC)) ||
-	    (args.open_flags & O_ACCMODE) == O_ACCMODE)
+	if (export->flags || (export->open_flags & ~(O_ACCMODE | O_CLOEXEC)) ||
+	    (export->open_flags & O_ACCMODE) == O_ACCMODE)
 		return -EINVAL;
-	if (!args.nr_ranges)
+	if (!export->nr_ranges)
 		return -ENODATA;
-	if (args.nr_ranges > READ_ONCE(max_ranges))
+	if (export->nr_ranges > READ_ONCE(max_ranges))
 		return -EMSGSIZE;
 
-	user = copy_ranges(&args);
+	user = copy_ranges(export);
 	if (IS_ERR(user))
 		return PTR_ERR(user);
-	dmabuf = p2pbuf_buffer_export(exp, &args, user);
+	dmabuf = p2pbuf_buffer_export(exp, export, user);
 	kvfree(user);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	ret = dma_buf_fd(dmabuf, args.open_flags);
+	ret = dma_buf_fd(dmabuf, export->open_flags);
 	if (ret < 0)
 		dma_buf_put(dmabuf);
 	return ret;
 }
 
-static long ioctl_reset(struct p2pbuf_exporter *exp, void __user *arg, size_t size)
+static long call_reset(struct p2pbuf_exporter *exp, union args *args)
 {
-	struct p2pbuf_reset args;
-	int ret;
-
-	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
-	if (ret)
-		return ret;
-	if (args.flags || args.reserved)
+	if (args->reset.flags || args->reset.reserved)
 		return -EINVAL;
 	return p2pbuf_exporter_reset(exp);
 }
 
-static long ioctl_memory(struct p2pbuf_exporter *exp, void __user *arg, size_t size)
+static long call_memory(struct p2pbuf_exporter *exp, union args *args)
 {
-	struct p2pbuf_memory args;
-	int ret;
-
-	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
-	if (ret)
-		return ret;
-	if (args.flags || args.on > 1)
+	if (args->memory.flags || args->memory.on > 1)
 		return -EINVAL;
-	return p2pbuf_exporter_set_memory(exp, args.on);
+	return p2pbuf_exporter_set_memory(exp, args->memory.on);
 }
 
-static long ioctl_revoke(struct p2pbuf_exporter *exp, void __user *arg, size_t size)
+static long call_revoke(struct p2pbuf_exporter *exp, union args *args)
 {
 	struct p2pbuf_buffer *buf;
-	struct p2pbuf_revoke args;
 	struct dma_buf *dmabuf;
 	int ret;
 
-	ret = p2pbuf_copy_args(&args, sizeof(args), sizeof(args), arg, size);
-	if (ret)
-		return ret;
-	if (args.flags)
+	if (args->revoke.flags)
 		return -EINVAL;
 
-	dmabuf = dma_buf_get(args.fd);
+	dmabuf = dma_buf_get(args->revoke.fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 	buf = p2pbuf_buffer_of(exp, dmabuf);
@@ -169,47 +145,48 @@ static long ioctl_revoke(struct p2pbuf_exporter *exp, void __user *arg, size_t s
 	return ret;
 }
 
-static long ioctl_route(struct p2pbuf_exporter *exp, void __user *arg, size_t size)
+static long call_route(struct p2pbuf_exporter *exp, union args *args)
 {
-	struct p2pbuf_route_info info;
-	int ret;
+	struct p2pbuf_route_info *info = &args->route;
 
-	ret = p2pbuf_copy_args(&info, sizeof(info), sizeof(info), arg, size);
-	if (ret)
-		return ret;
-	if (info.route || info.reason || info.common || info.port || info.host ||
-	    info.flags || info.reserved)
+	if (info->route || info->reason || info->common || info->port || info->host ||
+	    info->flags || info->reserved)
 		return -EINVAL;
-
-	ret = p2pbuf_exporter_route(exp, &info);
-	if (ret)
-		return ret;
-	return copy_struct_to_user(arg, size, &info, sizeof(info), NULL);
+	return p2pbuf_exporter_route(exp, info);
 }
+
+/* By number. The first version of each struct is the one there is. */
+static const struct {
+	unsigned int cmd;
+	long (*call)(struct p2pbuf_exporter *exp, union args *args);
+} calls[] = {
+	{ P2PBUF_IOCTL_REGION_INFO, call_region_info },
+	{ P2PBUF_IOCTL_EXPORT, call_export },
+	{ P2PBUF_IOCTL_RESET, call_reset },
+	{ P2PBUF_IOCTL_MEMORY, call_memory },
+	{ P2PBUF_IOCTL_ROUTE, call_route },
+	{ P2PBUF_IOCTL_REVOKE, call_revoke },
+};
 
 static long exporter_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct p2pbuf_exporter *exp = file->private_data;
-	void __user *uarg = (void __user *)arg;
-	size_t size = _IOC_SIZE(cmd);
+	void __user *user = (void __user *)arg;
+	union args args;
+	unsigned int i;
+	size_t known;
+	long ret;
 
 	/* The number names the call; the size, which may differ, is its version. */
-	switch (cmd & ~IOCSIZE_MASK) {
-	case P2PBUF_IOCTL_REGION_INFO & ~IOCSIZE_MASK:
-		return ioctl_region_info(exp, uarg, size);
-	case P2PBUF_IOCTL_EXPORT & ~IOCSIZE_MASK:
-		return ioctl_export(exp, uarg, size);
-	case P2PBUF_IOCTL_RESET & ~IOCSIZE_MASK:
-		return ioctl_reset(exp, uarg, size);
-	case P2PBUF_IOCTL_MEMORY & ~IOCSIZE_MASK:
-		return ioctl_memory(exp, uarg, size);
-	case P2PBUF_IOCTL_ROUTE & ~IOCSIZE_MASK:
-		return ioctl_route(exp, uarg, size);
-	case P2PBUF_IOCTL_REVOKE & ~IOCSIZE_MASK:
-		return ioctl_revoke(exp, uarg, size);
-	default:
-		return -ENOTTY;
-	}
+	for (i = 0; (cmd ^ calls[i].cmd) & ~IOCSIZE_MASK; )
+		if (++i == ARRAY_SIZE(calls))
+			return -ENOTTY;
+
+	known = _IOC_SIZE(calls[i].cmd);
+	ret = p2pbuf_copy_args(&args, known, known, user, _IOC_SIZE(cmd)) ?:
+	      calls[i].call(file->private_data, &args);
+	if (ret || !(cmd & IOC_OUT))
+		return ret;
+	return copy_struct_to_user(user, _IOC_SIZE(cmd), &args, known, NULL);
 }
 
 static void exporter_show_fdinfo(struct seq_file *m, struct file *file)
