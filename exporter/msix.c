@@ -15,8 +15,6 @@ module_param(allow_msix, bool, 0644);
 MODULE_PARM_DESC(allow_msix,
 		 "Let ranges touch the MSI-X table and pending bits: whoever can write them can forge interrupts and write anywhere that the function can [default: N]");
 
-#define PBA_BITS_PER_BYTE	8
-
 /* Whole pages that a structure touches: PCI 3.0, 6.8.2. All ones is BIR 7, which no BAR has. */
 static int find_window(struct pci_dev *pdev, int reg, u64 size, struct p2pbuf_window *window)
 {
@@ -58,8 +56,8 @@ int p2pbuf_msix_init(struct p2pbuf_exporter *exp)
 		return dev_err_probe(&pdev->dev, -EIO, "MSI-X: control reads all ones\n");
 	vectors = (flags & PCI_MSIX_FLAGS_QSIZE) + 1;
 	ret = find_window(pdev, PCI_MSIX_TABLE, vectors * PCI_MSIX_ENTRY_SIZE, &exp->msix[0]);
-	return ret ?: find_window(pdev, PCI_MSIX_PBA, DIV_ROUND_UP(vectors, 64) *
-				  (64 / PBA_BITS_PER_BYTE), &exp->msix[1]);
+	return ret ?: find_window(pdev, PCI_MSIX_PBA, DIV_ROUND_UP(vectors, 64) * sizeof(u64),
+				  &exp->msix[1]);
 }
 
 static bool touches(const struct p2pbuf_window *window, unsigned int bar,

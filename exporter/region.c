@@ -23,17 +23,6 @@ static u32 region_reason(struct pci_dev *pdev, int bar)
 	return P2PBUF_REASON_NONE;
 }
 
-/*
- * vmf_insert_pfn() replaces the write-combining of a pgprot by uncached unless the
- * range was reserved as write-combining before (arch/x86/mm/pat/memtype.c).
- */
-static bool reserve_write_combining(struct pci_dev *pdev, int bar)
-{
-	return !devm_arch_io_reserve_memtype_wc(&pdev->dev,
-						pci_resource_start(pdev, bar),
-						pci_resource_len(pdev, bar));
-}
-
 static int region_init(struct pci_dev *pdev, int bar, struct p2pbuf_region *region)
 {
 	unsigned long flags = pci_resource_flags(pdev, bar);
@@ -55,49 +44,43 @@ static int region_init(struct pci_dev *pdev, int bar, struct p2pbuf_region *regi
 		return 0;
 
 	region->flags |= P2PBUF_REGION_EXPORTABLE;
-	if ((flags & IORESOURCE_PREFETCH) && reserve_write_combining(pdev, bar))
+	/*
+	 * vmf_insert_mixed() replaces the write-combining of a pgprot by uncached unless the
+	 * range was reserved as write-combining before (arch/x86/mm/pat/memtype.c).
+	 */
+	if ((flags & IORESOURCE_PREFETCH) &&
+	    !devm_arch_io_reserve_memtype_wc(&pdev->dev, pci_resource_start(pdev, bar),
+					     pci_resource_len(pdev, bar)))
 		region->flags |= P2PBUF_REGION_WRITE_COMBINING;
 	return 0;
-}
-
-/*
- * What the PCI core finds no address for it forgets (Linux 7.3, reset_resource() in
- * drivers/pci/setup-bus.c) or leaves marked, and then does not enable the function
- * (pci_enable_resources() in drivers/pci/setup-res.c). The register of a BAR says of what is
- * forgotten that it is there, by its type or an address, unless it has the type 0 and no address.
- */
-static bool has_no_address(struct pci_dev *pdev, int bar)
-{
-	u32 value;
-
-	if (pci_resource_flags(pdev, bar))
-		return pci_resource_flags(pdev, bar) & IORESOURCE_UNSET;
-	pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar, &value);
-	return value && !PCI_POSSIBLE_ERROR(value);
-}
-
-static bool is_64bit(struct pci_dev *pdev, int bar)
-{
-	u32 value;
-
-	if (pci_resource_flags(pdev, bar))
-		return pci_resource_flags(pdev, bar) & IORESOURCE_MEM_64;
-	pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar, &value);
-	value &= PCI_BASE_ADDRESS_SPACE | PCI_BASE_ADDRESS_MEM_TYPE_MASK;
-	return value == PCI_BASE_ADDRESS_MEM_TYPE_64;
 }
 
 /**
  * p2pbuf_regions_warn - name the BARs that have no address
  * @pdev: the function, enabled or not
+ *
+ * What the PCI core finds no address for it forgets (Linux 7.3, reset_resource() in
+ * drivers/pci/setup-bus.c) or leaves marked, and then does not enable the function
+ * (pci_enable_resources() in drivers/pci/setup-res.c). The register of a BAR says of what is
+ * forgotten that it is there, by its type or an address, unless it has the type 0 and no address.
  */
 void p2pbuf_regions_warn(struct pci_dev *pdev)
 {
+	unsigned long flags;
+	u32 value;
 	int bar;
 
-	for (bar = 0; bar < PCI_STD_NUM_BARS; bar += is_64bit(pdev, bar) ? 2 : 1)
-		if (has_no_address(pdev, bar))
+	for (bar = 0; bar < PCI_STD_NUM_BARS; bar++) {
+		flags = pci_resource_flags(pdev, bar);
+		pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar, &value);
+		if (!flags && value && !PCI_POSSIBLE_ERROR(value))
+			flags = IORESOURCE_UNSET |
+				((value & 7) == PCI_BASE_ADDRESS_MEM_TYPE_64 ? IORESOURCE_MEM_64 : 0);
+		if (flags & IORESOURCE_UNSET)
 			pci_warn(pdev, "BAR %d has no address\n", bar);
+		if (flags & IORESOURCE_MEM_64)
+			bar++;
+	}
 }
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What /proc/<pid>/fdinfo of an open node and debugfs tell: the function's DMABUFs and who is
- * attached to them, without any address.
+ * What /proc/<pid>/fdinfo of an open node tells: the function's DMABUFs and who is attached to
+ * them, without any address.
  */
 #include <linux/cleanup.h>
 #include <linux/fs.h>
@@ -9,30 +9,20 @@
 
 #include "exporter.h"
 
-static const struct {
-	enum p2pbuf_loss loss;
-	const char *name;
-} losses[] = {
-	{ P2PBUF_LOSS_REMOVED, "removed" },
-	{ P2PBUF_LOSS_RESET, "reset" },
-	{ P2PBUF_LOSS_MEMORY_OFF, "memory-off" },
-	{ P2PBUF_LOSS_SUSPEND, "suspend" },
-	{ P2PBUF_LOSS_ERROR, "error" },
-	{ P2PBUF_LOSS_FAILED, "failed" },
+/* By bit of enum p2pbuf_loss. */
+static const char * const losses[] = {
+	"removed", "reset", "memory-off", "suspend", "error", "failed",
 };
 
 static void show_losses(const struct p2pbuf_exporter *exp, struct seq_file *m)
 {
-	const char *separator = "";
-	unsigned int i;
+	unsigned int left, i;
 
 	lockdep_assert_held(&exp->lock);
-	seq_puts(m, exp->losses ? "lost-by:\t" : "lost-by:\tnothing");
-	for (i = 0; i < ARRAY_SIZE(losses); i++) {
-		if (!(exp->losses & losses[i].loss))
-			continue;
-		seq_printf(m, "%s%s", separator, losses[i].name);
-		separator = " ";
+	seq_puts(m, exp->losses ? "lost-by:" : "lost-by:\tnothing");
+	for (left = exp->losses; left; left &= left - 1) {
+		i = __ffs(left);
+		seq_printf(m, "%c%s", left == exp->losses ? '\t' : ' ', losses[i]);
 	}
 	seq_putc(m, '\n');
 }
