@@ -9,7 +9,6 @@
 #include "dmabuf.h"
 
 static const char *function, *source;
-static volatile sig_atomic_t signalled;
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -32,7 +31,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 static void note_end(int signal)
 {
 	(void)signal;
-	signalled = true;
 	alarm(1);
 }
 
@@ -44,18 +42,6 @@ static void handle_ends(void)
 
 	for (i = 0; i < sizeof(ends) / sizeof(*ends); i++)
 		sigaction(ends[i], &action, NULL);
-}
-
-/* Being stopped and continued ends the call, too; repeated, it goes on to wait. */
-static int revoke_and_wait(int exporter, int fd)
-{
-	int ret;
-
-	handle_ends();
-	do
-		ret = revoke_buffer(exporter, fd);
-	while (ret == -EINTR && !signalled);
-	return ret;
 }
 
 static struct json_object *describe(const char *bdf, int fd)
@@ -108,7 +94,8 @@ int run_revoke(int argc, char **argv)
 	if (fd < 0)
 		return -fd;
 
-	ret = revoke_and_wait(exporter, fd);
+	handle_ends();
+	ret = revoke_buffer(exporter, fd);
 	if (ret) {
 		refused(CALL_REVOKE, -ret);
 		return ret == -EINTR ? EXIT_BAD : EXIT_REFUSED;

@@ -12,16 +12,36 @@
 
 #include "exporter.h"
 
+/**
+ * p2pbuf_access_error - whether a buffer may be used
+ * @buf: the buffer; its lock or its reservation lock is held
+ *
+ * Return: 0, -EIO (it is revoked and the function failed, so a reset may bring it back), or
+ * -ENODEV (it is revoked otherwise).
+ */
+int p2pbuf_access_error(const struct p2pbuf_buffer *buf)
+{
+	/* Without the exporter's lock: the answer is good until the next event. */
+	u32 losses = READ_ONCE(buf->exp->losses);
+
+	if (!buf->revoked)
+		return 0;
+	if (buf->withdrawn || losses & P2PBUF_LOSS_REMOVED)
+		return -ENODEV;
+	return losses & P2PBUF_LOSS_FAILED ? -EIO : -ENODEV;
+}
+
 /* No use, or one more, of a function that is awake already. */
 static int get_awake(struct p2pbuf_buffer *buf)
 {
+	int ret;
+
 	guard(mutex)(&buf->lock);
-	if (buf->revoked)
-		return p2pbuf_exporter_loss_errno(buf->exp);
-	if (!buf->nr_users)
+	ret = p2pbuf_access_error(buf);
+	if (!ret && !buf->nr_users)
 		return -EAGAIN;
-	buf->nr_users++;
-	return 0;
+	buf->nr_users += !ret;
+	return ret;
 }
 
 /**
@@ -29,7 +49,7 @@ static int get_awake(struct p2pbuf_buffer *buf)
  * @buf: the buffer
  *
  * Context: may sleep, as long as the function takes to wake up.
- * Return: 0, an error of p2pbuf_exporter_loss_errno() (revoked), or that with which the
+ * Return: 0, an error of p2pbuf_access_error(), or that with which the
  * function failed to resume.
  */
 int p2pbuf_access_get(struct p2pbuf_buffer *buf)
@@ -45,7 +65,7 @@ int p2pbuf_access_get(struct p2pbuf_buffer *buf)
 	if (ret)
 		return ret;
 	guard(mutex)(&buf->lock);
-	ret = buf->revoked ? p2pbuf_exporter_loss_errno(buf->exp) : 0;
+	ret = p2pbuf_access_error(buf);
 	/* One hold on the function is enough for all users. */
 	if (ret || buf->nr_users++)
 		pm_runtime_put(dev);

@@ -15,24 +15,6 @@
 
 #include "exporter.h"
 
-/**
- * struct refusal - a device whose refusal is in the log
- * @node: in @refusals of the buffer
- * @dev: only compared, and may be gone
- */
-struct refusal {
-	struct list_head node;
-	const struct device *dev;
-};
-
-static void forget_refusals(struct p2pbuf_buffer *buf)
-{
-	struct refusal *refusal, *next;
-
-	list_for_each_entry_safe(refusal, next, &buf->refusals, node)
-		kfree(refusal);
-}
-
 static void buffer_free(struct kref *kref)
 {
 	struct p2pbuf_buffer *buf = container_of(kref, struct p2pbuf_buffer, kref);
@@ -40,7 +22,7 @@ static void buffer_free(struct kref *kref)
 	if (buf->inode)
 		iput(buf->inode);
 	p2pbuf_buffer_forget_fences(buf);
-	forget_refusals(buf);
+	xa_destroy(&buf->refusals);
 	dma_resv_fini(&buf->resv);
 	mutex_destroy(&buf->lock);
 	p2pbuf_ranges_free(buf->ranges);
@@ -57,31 +39,13 @@ void p2pbuf_buffer_put(struct p2pbuf_buffer *buf)
 	kref_put(&buf->kref, buffer_free);
 }
 
-/* The provider may be looked at: the driver cannot unbind while this is so. */
-static int check_usable(struct p2pbuf_buffer *buf)
-{
-	dma_resv_assert_held(&buf->resv);
-	return buf->revoked ? p2pbuf_exporter_loss_errno(buf->exp) : 0;
-}
-
 /*
  * Anybody who holds the DMABUF can attach by some driver as often as he likes. So each device
  * is in the log once, whoever else floods it; the tracepoint has all.
  */
 static bool is_news(struct p2pbuf_buffer *buf, const struct device *dev)
 {
-	struct refusal *refusal;
-
-	dma_resv_assert_held(&buf->resv);
-	list_for_each_entry(refusal, &buf->refusals, node)
-		if (refusal->dev == dev)
-			return false;
-	refusal = kmalloc_obj(*refusal, GFP_KERNEL_ACCOUNT);
-	if (!refusal)
-		return false;
-	refusal->dev = dev;
-	list_add(&refusal->node, &buf->refusals);
-	return true;
+	return !xa_insert(&buf->refusals, (unsigned long)dev, xa_mk_value(1), GFP_KERNEL);
 }
 
 static int check_route(struct p2pbuf_buffer *buf, struct device *dev,
@@ -103,7 +67,8 @@ static int check_attach(struct p2pbuf_buffer *buf, struct dma_buf_attachment *at
 
 	if (!attach->peer2peer || !dma_buf_attach_revocable(attach))
 		return -EOPNOTSUPP;
-	ret = check_usable(buf);
+	/* While it is usable the driver cannot unbind, so the provider may be looked at. */
+	ret = p2pbuf_access_error(buf);
 	return ret ?: check_route(buf, attach->dev, client, path);
 }
 
@@ -126,7 +91,6 @@ static int buffer_attach(struct dma_buf *dmabuf, struct dma_buf_attachment *atta
 	if (dma_resv_lock_interruptible(&buf->resv, NULL))
 		return -EINTR;
 	ret = check_attach(buf, attach, client, &path);
-	buf->counts[ret ? P2PBUF_COUNT_REFUSED_ATTACHES : P2PBUF_COUNT_ATTACHES]++;
 	/* Under the lock, as it names a port, which stays as long as the driver is bound. */
 	trace_p2pbuf_attach(buf->exp->dev, buf->inode->i_ino, attach->dev, &path, ret);
 	dma_resv_unlock(&buf->resv);
@@ -140,25 +104,16 @@ static void buffer_detach(struct dma_buf *dmabuf, struct dma_buf_attachment *att
 	kfree(attach->priv);
 }
 
-static int get_access(struct p2pbuf_buffer *buf, enum dma_data_direction dir)
-{
-	int ret;
-
-	ret = check_usable(buf);
-	if (ret)
-		return ret;
-	if (dir != DMA_TO_DEVICE && !buf->writable)
-		return -EACCES;
-	return p2pbuf_access_get(buf);
-}
-
 static int map_begin(struct dma_buf_attachment *attach, enum dma_data_direction dir)
 {
 	struct p2pbuf_buffer *buf = attach->dmabuf->priv;
 	struct p2pbuf_client *client = attach->priv;
 	int ret;
 
-	ret = get_access(buf, dir);
+	ret = p2pbuf_access_error(buf);
+	if (!ret && dir != DMA_TO_DEVICE && !buf->writable)
+		ret = -EACCES;
+	ret = ret ?: p2pbuf_access_get(buf);
 	if (ret)
 		return ret;
 
@@ -176,7 +131,7 @@ static void map_end(struct dma_buf_attachment *attach)
 	client->nr_maps--;
 	p2pbuf_access_put(buf);
 	if (atomic_dec_and_test(&buf->nr_maps))
-		wake_up(&buf->unmapped);
+		wake_up(&buf->progress);
 }
 
 static struct sg_table *buffer_map_sgt(struct dma_buf_attachment *attach,
@@ -217,16 +172,6 @@ static void buffer_unmap_phys(struct dma_buf_attachment *attach)
 	map_end(attach);
 }
 
-/* When nothing is counted any more. */
-static void keep_counts(struct p2pbuf_buffer *buf)
-{
-	unsigned int i;
-
-	lockdep_assert_held(&buf->exp->lock);
-	for (i = 0; i < P2PBUF_NR_COUNTS; i++)
-		buf->exp->counts[i] += buf->counts[i];
-}
-
 /* The file is gone, so no importer and no CPU mapping is left; revoke may run. */
 static void buffer_release(struct dma_buf *dmabuf)
 {
@@ -238,7 +183,6 @@ static void buffer_release(struct dma_buf *dmabuf)
 
 	mutex_lock(&buf->exp->lock);
 	list_del(&buf->node);
-	keep_counts(buf);
 	mutex_unlock(&buf->exp->lock);
 
 	p2pbuf_buffer_put(buf);
@@ -264,21 +208,15 @@ static struct p2pbuf_ranges *create_ranges(struct p2pbuf_exporter *exp,
 					   const struct p2pbuf_range *user)
 {
 	struct p2pdma_provider *provider = pcim_p2pdma_provider(exp->pdev, bar);
-	struct p2pbuf_ranges *ranges;
+	struct p2pbuf_ranges *ranges __free(p2pbuf_ranges) = NULL;
 	int ret;
 
 	if (!provider)
 		return ERR_PTR(-EOPNOTSUPP);
 	ranges = p2pbuf_ranges_create(provider, pci_resource_start(exp->pdev, bar),
 				      pci_resource_len(exp->pdev, bar), user, nr);
-	if (IS_ERR(ranges))
-		return ranges;
-	ret = p2pbuf_msix_check(exp, bar, user, nr);
-	if (ret) {
-		p2pbuf_ranges_free(ranges);
-		return ERR_PTR(ret);
-	}
-	return ranges;
+	ret = PTR_ERR_OR_ZERO(ranges) ?: p2pbuf_msix_check(exp, bar, user, nr);
+	return ret ? ERR_PTR(ret) : no_free_ptr(ranges);
 }
 
 static struct p2pbuf_buffer *buffer_create(struct p2pbuf_exporter *exp,
@@ -297,8 +235,8 @@ static struct p2pbuf_buffer *buffer_create(struct p2pbuf_exporter *exp,
 	buf->exp = exp;
 	dma_resv_init(&buf->resv);
 	mutex_init(&buf->lock);
-	init_waitqueue_head(&buf->unmapped);
-	INIT_LIST_HEAD(&buf->refusals);
+	init_waitqueue_head(&buf->progress);
+	xa_init_flags(&buf->refusals, XA_FLAGS_ACCOUNT);
 	buf->ranges = ranges;
 	buf->bar = args->region_index;
 	buf->write_combining = region->flags & P2PBUF_REGION_WRITE_COMBINING;
@@ -330,7 +268,6 @@ static struct dma_buf *buffer_to_dmabuf(struct p2pbuf_buffer *buf,
 	buf->inode = file_inode(dmabuf->file);
 	ihold(buf->inode);
 	list_add_tail(&buf->node, &buf->exp->buffers);
-	buf->exp->counts[P2PBUF_COUNT_EXPORTS]++;
 	trace_p2pbuf_export(buf->exp->dev, buf->inode->i_ino, buf->ranges);
 	return dmabuf;
 }

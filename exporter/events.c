@@ -88,15 +88,20 @@ int p2pbuf_exporter_keep_state(struct p2pbuf_exporter *exp)
 	return exp->state ? 0 : -ENOMEM;
 }
 
-/* ... as soon as @ended is over, with the kept state if the one that is there is no good. */
+static void restore_state(struct p2pbuf_exporter *exp)
+{
+	pci_load_saved_state(exp->pdev, exp->state);
+	pci_restore_state(exp->pdev);
+}
+
+/* Usable as soon as @ended is over, if need be with the kept state. */
 static bool is_back(struct p2pbuf_exporter *exp, u32 ended)
 {
 	bool memory = !(exp->losses & ~ended & P2PBUF_LOSS_MEMORY_OFF);
 
 	if (is_usable(exp->pdev, memory))
 		return true;
-	pci_load_saved_state(exp->pdev, exp->state);
-	pci_restore_state(exp->pdev);
+	restore_state(exp);
 	return is_usable(exp->pdev, memory);
 }
 
@@ -109,7 +114,7 @@ static int end_loss(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss)
 	if (!is_back(exp, loss)) {
 		if (!(exp->losses & P2PBUF_LOSS_FAILED))
 			dev_err(exp->dev, "does not answer or decode, reset it\n");
-		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_FAILED);
+		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_FAILED, loss == P2PBUF_LOSS_MEMORY_OFF);
 	}
 	p2pbuf_exporter_restore(exp, loss);
 	return exp->losses & P2PBUF_LOSS_FAILED ? -EIO : 0;
@@ -117,7 +122,7 @@ static int end_loss(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss)
 
 static void reset_prepare(struct pci_dev *pdev)
 {
-	p2pbuf_exporter_revoke(pci_get_drvdata(pdev), P2PBUF_LOSS_RESET);
+	p2pbuf_exporter_revoke(pci_get_drvdata(pdev), P2PBUF_LOSS_RESET, false);
 }
 
 static void reset_done(struct pci_dev *pdev)
@@ -139,14 +144,14 @@ static pci_ers_result_t error_detected(struct pci_dev *pdev, pci_channel_state_t
 
 	switch (state) {
 	case pci_channel_io_perm_failure:
-		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_FAILED);
+		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_FAILED, false);
 		p2pbuf_exporter_restore(exp, P2PBUF_LOSS_ERROR);
 		return PCI_ERS_RESULT_DISCONNECT;
 	case pci_channel_io_frozen:
-		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_ERROR);
+		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_ERROR, false);
 		return PCI_ERS_RESULT_NEED_RESET;
 	default:
-		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_ERROR);
+		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_ERROR, false);
 		return PCI_ERS_RESULT_CAN_RECOVER;
 	}
 }
@@ -156,10 +161,19 @@ static pci_ers_result_t mmio_enabled(struct pci_dev *pdev)
 	return PCI_ERS_RESULT_RECOVERED;
 }
 
+/*
+ * As good a reset as any other, but access stays lost until resume, and the PCI core leaves it to
+ * the driver to restore the state.
+ */
 static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 {
-	return is_back(pci_get_drvdata(pdev), 0) ? PCI_ERS_RESULT_RECOVERED :
-						   PCI_ERS_RESULT_DISCONNECT;
+	struct p2pbuf_exporter *exp = pci_get_drvdata(pdev);
+
+	restore_state(exp);
+	if (!is_back(exp, 0))
+		return PCI_ERS_RESULT_DISCONNECT;
+	p2pbuf_exporter_restore(exp, P2PBUF_LOSS_FAILED);
+	return PCI_ERS_RESULT_RECOVERED;
 }
 
 static void error_resume(struct pci_dev *pdev)
@@ -178,7 +192,7 @@ const struct pci_error_handlers p2pbuf_exporter_err_handler = {
 
 static int suspend(struct device *dev)
 {
-	p2pbuf_exporter_revoke(dev_get_drvdata(dev), P2PBUF_LOSS_SUSPEND);
+	p2pbuf_exporter_revoke(dev_get_drvdata(dev), P2PBUF_LOSS_SUSPEND, false);
 	return 0;
 }
 
@@ -200,7 +214,7 @@ static int begin_event(struct p2pbuf_exporter *exp)
 	int ret;
 
 	if (device_lock_interruptible(exp->dev))
-		return -EINTR;
+		return -ERESTARTSYS;
 	ret = exp->losses & P2PBUF_LOSS_REMOVED ? -ENODEV : pm_runtime_resume_and_get(exp->dev);
 	if (ret)
 		device_unlock(exp->dev);
@@ -211,6 +225,16 @@ static void end_event(struct p2pbuf_exporter *exp)
 {
 	pm_runtime_put(exp->dev);
 	device_unlock(exp->dev);
+}
+
+/* For what does not happen if the caller is killed first. */
+static int try_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss)
+{
+	int ret = exp->losses & loss ? 0 : p2pbuf_exporter_revoke(exp, loss, true);
+
+	if (ret)
+		p2pbuf_exporter_restore(exp, loss);
+	return ret;
 }
 
 /*
@@ -224,7 +248,9 @@ static int reset_locked(struct p2pbuf_exporter *exp, struct pci_dev *bridge)
 
 	if (!pdev->reset_methods[0])
 		return -EOPNOTSUPP;
-	p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_RESET);
+	ret = try_revoke(exp, P2PBUF_LOSS_RESET);
+	if (ret)
+		return ret;
 	if (bridge)
 		pci_cfg_access_lock(bridge);
 	pci_cfg_access_lock(pdev);
@@ -259,8 +285,9 @@ static int get_bridge(struct p2pbuf_exporter *exp, struct pci_dev **bridge)
  * Some methods reset the bus below the upstream bridge, which is locked first, as there.
  *
  * Context: may sleep, as long as importers take to unmap.
- * Return: 0, -ENODEV (unbound), -EINTR, -EOPNOTSUPP (no way to reset the function), -EIO (it
- * is not back), or an error of its resume or of pci_reset_function_locked().
+ * Return: 0, -ENODEV (unbound), -ERESTARTSYS (a signal; access is as it was), -EOPNOTSUPP (no way
+ * to reset the function), -EIO (it is not back), or an error of its resume or of
+ * pci_reset_function_locked().
  */
 int p2pbuf_exporter_reset(struct p2pbuf_exporter *exp)
 {
@@ -271,7 +298,7 @@ int p2pbuf_exporter_reset(struct p2pbuf_exporter *exp)
 	if (ret)
 		return ret;
 	if (bridge && device_lock_interruptible(&bridge->dev))
-		return -EINTR;
+		return -ERESTARTSYS;
 	ret = begin_event(exp);
 	if (!ret) {
 		ret = reset_locked(exp, bridge);
@@ -288,8 +315,8 @@ int p2pbuf_exporter_reset(struct p2pbuf_exporter *exp)
  * @on: memory decoding is to be on
  *
  * Context: may sleep, as long as importers take to unmap.
- * Return: 0, -ENODEV (unbound), -EINTR, -EIO (to be on, and the function does not answer or
- * decode), or an error of its resume.
+ * Return: 0, -ENODEV (unbound), -ERESTARTSYS (a signal; access is as it was), -EIO (to be on, and
+ * the function does not answer or decode), or an error of its resume.
  */
 int p2pbuf_exporter_set_memory(struct p2pbuf_exporter *exp, bool on)
 {
@@ -301,8 +328,9 @@ int p2pbuf_exporter_set_memory(struct p2pbuf_exporter *exp, bool on)
 	if (on) {
 		ret = end_loss(exp, P2PBUF_LOSS_MEMORY_OFF);
 	} else {
-		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_MEMORY_OFF);
-		set_memory_bit(exp->pdev, false);
+		ret = try_revoke(exp, P2PBUF_LOSS_MEMORY_OFF);
+		if (!ret)
+			set_memory_bit(exp->pdev, false);
 	}
 	end_event(exp);
 	return ret;

@@ -10,6 +10,7 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/wait.h>
+#include <linux/xarray.h>
 
 #include <p2pbuf.h>
 
@@ -60,42 +61,22 @@ enum p2pbuf_loss {
 };
 
 /**
- * enum p2pbuf_count - what is counted of an exporter
- * @P2PBUF_COUNT_EXPORTS: DMABUFs made
- * @P2PBUF_COUNT_ATTACHES: importers attached
- * @P2PBUF_COUNT_REFUSED_ATTACHES: attaches that failed
- * @P2PBUF_COUNT_REVOKES: DMABUFs that lost access
- * @P2PBUF_COUNT_RESTORES: DMABUFs that got it back
- * @P2PBUF_NR_COUNTS: how many there are
- */
-enum p2pbuf_count {
-	P2PBUF_COUNT_EXPORTS,
-	P2PBUF_COUNT_ATTACHES,
-	P2PBUF_COUNT_REFUSED_ATTACHES,
-	P2PBUF_COUNT_REVOKES,
-	P2PBUF_COUNT_RESTORES,
-	P2PBUF_NR_COUNTS,
-};
-
-/**
  * struct p2pbuf_exporter - one PCI function bound to the driver
  * @kref: held by the binding, each open node and each buffer, so the struct outlives
  *	the binding
- * @lock: protects @pdev, @losses, @buffers and @counts. Taken after the device lock and before
- *	a reservation lock, and never while user memory is touched or importers are
- *	waited for.
+ * @lock: protects @pdev, @losses and @buffers. Taken after the device lock and before a
+ *	reservation lock, and never while user memory is touched or importers are waited
+ *	for.
  * @dev: the function, for messages and runtime PM; a reference is held
  * @pdev: the function; NULL once the driver is unbinding. With it go @regions'
  *	BARs and the p2pdma providers (devres).
  * @losses: enum p2pbuf_loss, all that hold; changed with the device lock held. All
  *	buffers are revoked if it is not zero.
  * @buffers: all buffers whose DMABUF exists
- * @counts: by enum p2pbuf_count, without those of @buffers
  * @regions: by BAR number
  * @msix: of the MSI-X table and of its pending bits; constant after probe
  * @state: configuration space as of probe, constant
  * @misc: the node
- * @debugfs: directory
  */
 struct p2pbuf_exporter {
 	struct kref kref;
@@ -104,12 +85,10 @@ struct p2pbuf_exporter {
 	struct pci_dev *pdev;
 	u32 losses;
 	struct list_head buffers;
-	u64 counts[P2PBUF_NR_COUNTS];
 	struct p2pbuf_region regions[PCI_STD_NUM_BARS];
 	struct p2pbuf_window msix[2];
 	struct pci_saved_state *state;
 	struct miscdevice misc;
-	struct dentry *debugfs;
 };
 
 /**
@@ -128,25 +107,24 @@ struct p2pbuf_exporter {
  * @ranges: what is exported; the provider in it is valid while not @revoked or
  *	@nr_maps is not zero
  * @lock: protects @nr_users and @removed; taken after @resv and mmap_lock, before i_mmap.
- *	Nothing is waited for under it, so whoever makes a CPU mapping, touches or copies it
- *	waits for nobody who maps.
+ *	Page tables are allocated under it, and nobody is waited for: whoever makes a CPU
+ *	mapping, touches or copies it does not wait for who maps.
  * @revoked: no new mapping, CPU or device; written under @resv and @lock, read under either
- * @withdrawn: @revoked by P2PBUF_IOCTL_REVOKE, for good; protected by @resv
+ * @withdrawn: @revoked by P2PBUF_IOCTL_REVOKE, for good; written and read likewise
  * @nr_users: importers' mappings and VMAs. While there are any, and the driver is bound,
  *	the function is kept from runtime suspend.
  * @removed: the driver is unbinding: @nr_users does not count any more
- * @fences: of @resv when access went, each with a reference; NULL if there were none, and
- *	an error pointer if there was no memory. Written under @resv when @revoked is, and
- *	constant until it is cleared, which none but an event does.
+ * @fences: of @resv when access went, each with a reference; NULL if there were none. Written
+ *	under @resv when @revoked is, and constant until it is cleared, which none but an event
+ *	does.
  * @nr_fences: number of elements in @fences
- * @refusals: of struct refusal, devices that the log has; protected by @resv
- * @counts: by enum p2pbuf_count; protected by @resv
+ * @refusals: devices that the log has, by address; they are only compared, and may be gone
  * @bar: number of the BAR
  * @write_combining: how the CPU sees it
  * @writable: writes are allowed, of the CPU and of devices
  * @nr_maps: mappings of importers, of both interconnects. Incremented under @resv,
  *	so not once @revoked is set.
- * @unmapped: woken when @nr_maps becomes zero
+ * @progress: woken when @nr_maps becomes zero, or a fence of @fences signals
  */
 struct p2pbuf_buffer {
 	struct kref kref;
@@ -164,13 +142,12 @@ struct p2pbuf_buffer {
 	unsigned int nr_users;
 	struct dma_fence **fences;
 	unsigned int nr_fences;
-	struct list_head refusals;
-	u64 counts[P2PBUF_NR_COUNTS];
+	struct xarray refusals;
 	u32 bar;
 	bool write_combining;
 	bool writable;
 	atomic_t nr_maps;
-	wait_queue_head_t unmapped;
+	wait_queue_head_t progress;
 };
 
 /**
@@ -214,32 +191,14 @@ void p2pbuf_buffer_put(struct p2pbuf_buffer *buf);
 /* revoke.c */
 int p2pbuf_buffer_revoke(struct p2pbuf_buffer *buf);
 void p2pbuf_buffer_forget_fences(struct p2pbuf_buffer *buf);
-void p2pbuf_exporter_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
+int p2pbuf_exporter_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss, bool killable);
 void p2pbuf_exporter_restore(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss);
-
-/**
- * p2pbuf_exporter_loss_errno - what to say of a revoked buffer
- * @exp: the exporter, whose lock need not be held: the answer is good until the next event
- *
- * Return: -EIO if the function failed, else -ENODEV.
- */
-static inline int p2pbuf_exporter_loss_errno(const struct p2pbuf_exporter *exp)
-{
-	u32 losses = READ_ONCE(exp->losses);
-
-	return losses & P2PBUF_LOSS_FAILED && !(losses & P2PBUF_LOSS_REMOVED) ? -EIO : -ENODEV;
-}
 
 /* show.c */
 void p2pbuf_exporter_show(struct p2pbuf_exporter *exp, struct seq_file *m);
 
-/* debugfs.c */
-void p2pbuf_exporter_debugfs_add(struct p2pbuf_exporter *exp);
-void p2pbuf_exporter_debugfs_remove(struct p2pbuf_exporter *exp);
-void p2pbuf_exporters_debugfs_init(void);
-void p2pbuf_exporters_debugfs_exit(void);
-
 /* access.c */
+int p2pbuf_access_error(const struct p2pbuf_buffer *buf);
 int p2pbuf_access_get(struct p2pbuf_buffer *buf);
 void p2pbuf_access_get_more(struct p2pbuf_buffer *buf);
 void p2pbuf_access_put(struct p2pbuf_buffer *buf);

@@ -29,17 +29,6 @@ void p2pbuf_exporter_put(struct p2pbuf_exporter *exp)
 	kref_put(&exp->kref, exporter_release);
 }
 
-/* Not the vendor, which is all ones in a virtual function; and no command is. */
-static int check_answers(struct pci_dev *pdev)
-{
-	u16 command;
-
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	if (!PCI_POSSIBLE_ERROR(command))
-		return 0;
-	return dev_err_probe(&pdev->dev, -EIO, "does not answer: reads all ones\n");
-}
-
 static int setup(struct p2pbuf_exporter *exp)
 {
 	struct pci_dev *pdev = exp->pdev;
@@ -49,7 +38,8 @@ static int setup(struct p2pbuf_exporter *exp)
 	p2pbuf_regions_warn(pdev);
 	if (ret)
 		return dev_err_probe(&pdev->dev, ret, "cannot be enabled\n");
-	ret = check_answers(pdev);
+	/* First, as what does not answer says nothing true of itself. */
+	ret = p2pbuf_exporter_keep_state(exp);
 	if (ret)
 		return ret;
 	ret = p2pbuf_regions_init(exp);
@@ -61,9 +51,6 @@ static int setup(struct p2pbuf_exporter *exp)
 	ret = pcim_p2pdma_init(pdev);
 	if (ret)
 		return dev_err_probe(&pdev->dev, ret, "no peer-to-peer support\n");
-	ret = p2pbuf_exporter_keep_state(exp);
-	if (ret)
-		return ret;
 	return p2pbuf_node_register(&exp->misc, &pdev->dev, "exporter",
 				    &p2pbuf_exporter_fops);
 }
@@ -92,7 +79,6 @@ static int p2pbuf_exporter_probe(struct pci_dev *pdev, const struct pci_device_i
 		p2pbuf_exporter_put(exp);
 		return ret;
 	}
-	p2pbuf_exporter_debugfs_add(exp);
 	/* The PCI core's reference of the probe: from now on users hold the function. */
 	pm_runtime_put(&pdev->dev);
 	return 0;
@@ -106,10 +92,9 @@ static void p2pbuf_exporter_remove(struct pci_dev *pdev)
 {
 	struct p2pbuf_exporter *exp = pci_get_drvdata(pdev);
 
+	p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_REMOVED, false);
+	/* Until here its fdinfo says who is waited for. */
 	misc_deregister(&exp->misc);
-	p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_REMOVED);
-	/* Until here it says who is waited for. */
-	p2pbuf_exporter_debugfs_remove(exp);
 	pm_runtime_get_noresume(&pdev->dev);
 	p2pbuf_exporter_put(exp);
 }
@@ -127,12 +112,9 @@ static int __init p2pbuf_exporter_init(void)
 	int ret;
 
 	p2pbuf_register_phys(&p2pbuf_exporter_phys_ops);
-	p2pbuf_exporters_debugfs_init();
 	ret = pci_register_driver(&p2pbuf_exporter_driver);
-	if (ret) {
-		p2pbuf_exporters_debugfs_exit();
+	if (ret)
 		p2pbuf_unregister_phys(&p2pbuf_exporter_phys_ops);
-	}
 	return ret;
 }
 module_init(p2pbuf_exporter_init);
@@ -140,7 +122,6 @@ module_init(p2pbuf_exporter_init);
 static void __exit p2pbuf_exporter_exit(void)
 {
 	pci_unregister_driver(&p2pbuf_exporter_driver);
-	p2pbuf_exporters_debugfs_exit();
 	p2pbuf_unregister_phys(&p2pbuf_exporter_phys_ops);
 }
 module_exit(p2pbuf_exporter_exit);

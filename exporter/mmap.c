@@ -10,6 +10,8 @@
  * vaddr_get_pfns()). VM_IO keeps get_user_pages() away (mm/gup.c, check_vma_flags()).
  */
 #include <linux/cleanup.h>
+#include <linux/dma-buf.h>
+#include <linux/fs.h>
 #include <linux/mm.h>
 
 #include "exporter.h"
@@ -52,7 +54,7 @@ static const struct vm_operations_struct buffer_vm_ops = {
  *	dma_buf_mmap(), whose open mode says nothing of the DMABUF's
  *
  * Return: 0, -EINVAL (a private mapping would copy MMIO), -EACCES (writable, and the DMABUF
- * is O_RDONLY), or an error of p2pbuf_access_get().
+ * is O_RDONLY; the DMABUF is O_WRONLY), or an error of p2pbuf_access_get().
  */
 int p2pbuf_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
@@ -63,6 +65,9 @@ int p2pbuf_buffer_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (!buf->writable && (vma->vm_flags & VM_WRITE))
+		return -EACCES;
+	/* No page can be written and not read. */
+	if (!(dmabuf->file->f_mode & FMODE_READ))
 		return -EACCES;
 
 	ret = p2pbuf_access_get(buf);

@@ -26,6 +26,7 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/err.h>
+#include <linux/minmax.h>
 #include <linux/moduleparam.h>
 #include <linux/pci.h>
 #include <linux/rcupdate.h>
@@ -41,15 +42,23 @@ module_param(late_seconds, uint, 0644);
 MODULE_PARM_DESC(late_seconds,
 		 "Seconds after which an importer that does not give a buffer back is named in the log, and again each time as many have passed; 0: never [default: 10]");
 
+/*
+ * An event cannot fail, and to do without would be to wait for what is added later. A slab's
+ * worth does not fail anyway, and for more kvmalloc() takes single pages.
+ */
 static void collect_fences(struct p2pbuf_buffer *buf)
 {
-	int ret;
+	struct dma_resv_iter cursor;
+	struct dma_fence *fence;
+	unsigned int nr = 0;
 
-	dma_resv_assert_held(&buf->resv);
-	ret = dma_resv_get_fences(&buf->resv, DMA_RESV_USAGE_BOOKKEEP, &buf->nr_fences,
-				  &buf->fences);
-	if (ret)
-		buf->fences = ERR_PTR(ret);
+	dma_resv_for_each_fence(&cursor, &buf->resv, DMA_RESV_USAGE_BOOKKEEP, fence)
+		nr++;
+	if (!nr)
+		return;
+	buf->fences = kvmalloc_array(nr, sizeof(*buf->fences), GFP_KERNEL | __GFP_NOFAIL);
+	dma_resv_for_each_fence(&cursor, &buf->resv, DMA_RESV_USAGE_BOOKKEEP, fence)
+		buf->fences[buf->nr_fences++] = dma_fence_get(fence);
 }
 
 /**
@@ -60,8 +69,7 @@ void p2pbuf_buffer_forget_fences(struct p2pbuf_buffer *buf)
 {
 	while (buf->nr_fences)
 		dma_fence_put(buf->fences[--buf->nr_fences]);
-	if (!IS_ERR(buf->fences))
-		kfree(buf->fences);
+	kvfree(buf->fences);
 	buf->fences = NULL;
 }
 
@@ -69,7 +77,6 @@ static void take_access(struct p2pbuf_buffer *buf, bool removed)
 {
 	dma_resv_assert_held(&buf->resv);
 	if (!buf->revoked) {
-		buf->counts[P2PBUF_COUNT_REVOKES]++;
 		p2pbuf_access_revoke(buf, removed);
 		if (buf->dmabuf)
 			dma_buf_invalidate_mappings(buf->dmabuf);
@@ -86,7 +93,6 @@ static void give_access(struct p2pbuf_buffer *buf)
 	if (!buf->withdrawn) {
 		p2pbuf_buffer_forget_fences(buf);
 		p2pbuf_access_restore(buf);
-		buf->counts[P2PBUF_COUNT_RESTORES]++;
 		if (buf->dmabuf)
 			dma_buf_invalidate_mappings(buf->dmabuf);
 		trace_p2pbuf_restore(buf->exp->dev, buf->inode->i_ino);
@@ -110,50 +116,6 @@ static void name_late_fence(struct p2pbuf_buffer *buf, struct dma_fence *fence)
 	timeline = dma_fence_timeline_name(fence);
 	dev_warn(buf->exp->dev, "waiting for a fence of %s (%s) on a DMABUF of %llu bytes\n",
 		 rcu_dereference(driver), rcu_dereference(timeline), buf->ranges->size);
-}
-
-/* A fence's own wait may give up before the signal (radeon's does), which ends nothing. */
-static int wait_for_fence(struct p2pbuf_buffer *buf, struct dma_fence *fence, bool intr)
-{
-	long left;
-
-	for (;;) {
-		left = dma_fence_wait_timeout(fence, intr, period());
-		if (left < 0 && left != -ERESTARTSYS)
-			left = dma_fence_default_wait(fence, intr, period());
-		if (left)
-			return left < 0 ? -EINTR : 0;
-		name_late_fence(buf, fence);
-	}
-}
-
-/* There was no memory to collect them: nothing can be added while the lock is held. */
-static int wait_for_fences_locked(struct p2pbuf_buffer *buf, bool intr)
-{
-	struct dma_resv_iter cursor;
-	struct dma_fence *fence;
-	int ret = 0;
-
-	dma_resv_lock(&buf->resv, NULL);
-	dma_resv_for_each_fence(&cursor, &buf->resv, DMA_RESV_USAGE_BOOKKEEP, fence) {
-		ret = wait_for_fence(buf, fence, intr);
-		if (ret)
-			break;
-	}
-	dma_resv_unlock(&buf->resv);
-	return ret;
-}
-
-static int wait_for_fences(struct p2pbuf_buffer *buf, bool intr)
-{
-	unsigned int i;
-	int ret = 0;
-
-	if (IS_ERR(buf->fences))
-		return wait_for_fences_locked(buf, intr);
-	for (i = 0; i < buf->nr_fences && !ret; i++)
-		ret = wait_for_fence(buf, buf->fences[i], intr);
-	return ret;
 }
 
 /* A DMABUF that is being released has no attachment left to be late. */
@@ -180,34 +142,69 @@ static void name_late_importers(struct p2pbuf_buffer *buf)
 	dma_resv_unlock(&buf->resv);
 }
 
-static int wait_for_unmap(struct p2pbuf_buffer *buf, bool intr)
+static bool is_over(struct p2pbuf_buffer *buf, struct dma_fence *fence)
+{
+	return fence ? dma_fence_is_signaled(fence) : !atomic_read(&buf->nr_maps);
+}
+
+/* For @fence, or without one for importers, by tasks in @state. */
+static int wait_for(struct p2pbuf_buffer *buf, struct dma_fence *fence, unsigned int state)
 {
 	long left;
 
 	for (;;) {
-		if (intr)
-			left = wait_event_interruptible_timeout(buf->unmapped,
-								!atomic_read(&buf->nr_maps),
-								period());
-		else
-			left = wait_event_timeout(buf->unmapped,
-						  !atomic_read(&buf->nr_maps), period());
+		left = ___wait_event(buf->progress, ___wait_cond_timeout(is_over(buf, fence)),
+				     state, 0, period(), __ret = schedule_timeout(__ret));
 		if (left)
-			return left < 0 ? -EINTR : 0;
-		name_late_importers(buf);
+			return min(left, 0);
+		if (fence)
+			name_late_fence(buf, fence);
+		else
+			name_late_importers(buf);
 	}
 }
 
-/* Of a revoked buffer. Only with @intr it may fail, with -EINTR. */
-static int buffer_wait(struct p2pbuf_buffer *buf, bool intr)
+/**
+ * struct fence_waiter - who waits for a fence
+ * @cb: the fence's
+ * @queue: to be woken
+ */
+struct fence_waiter {
+	struct dma_fence_cb cb;
+	wait_queue_head_t *queue;
+};
+
+static void wake_waiter(struct dma_fence *fence, struct dma_fence_cb *cb)
 {
+	wake_up(container_of(cb, struct fence_waiter, cb)->queue);
+}
+
+/* Not dma_fence_wait_timeout(), which no task can be killed in that goes on for other signals. */
+static int wait_for_fence(struct p2pbuf_buffer *buf, struct dma_fence *fence, unsigned int state)
+{
+	struct fence_waiter waiter = { .queue = &buf->progress };
 	int ret;
 
-	ret = wait_for_fences(buf, intr);
-	if (ret)
-		return ret;
+	if (dma_fence_add_callback(fence, &waiter.cb, wake_waiter))
+		return 0; /* It has signalled. */
+	ret = wait_for(buf, fence, state);
+	dma_fence_remove_callback(fence, &waiter.cb);
+	return ret;
+}
+
+/* Of a revoked buffer: 0, or -ERESTARTSYS if a signal ends the wait, as @state has it. */
+static int buffer_wait(struct p2pbuf_buffer *buf, unsigned int state)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < buf->nr_fences; i++) {
+		ret = wait_for_fence(buf, buf->fences[i], state);
+		if (ret)
+			return ret;
+	}
 	trace_p2pbuf_revoke(buf->exp->dev, buf->inode->i_ino, P2PBUF_REVOKE_FENCES);
-	ret = wait_for_unmap(buf, intr);
+	ret = wait_for(buf, NULL, state);
 	if (ret)
 		return ret;
 	trace_p2pbuf_revoke(buf->exp->dev, buf->inode->i_ino, P2PBUF_REVOKE_UNMAPPED);
@@ -221,31 +218,35 @@ static int buffer_wait(struct p2pbuf_buffer *buf, bool intr)
  * No event is kept waiting and none is waited for: the device lock is not needed.
  *
  * Context: may sleep, as long as importers take to unmap.
- * Return: 0, or -EINTR: a signal arrived, and access is gone all the same.
+ * Return: 0, or -ERESTARTSYS: a signal arrived, and access is gone all the same.
  */
 int p2pbuf_buffer_revoke(struct p2pbuf_buffer *buf)
 {
 	dma_resv_lock(&buf->resv, NULL);
 	take_access(buf, false);
-	buf->withdrawn = true;
+	scoped_guard(mutex, &buf->lock)
+		buf->withdrawn = true;
 	dma_resv_unlock(&buf->resv);
-	return buffer_wait(buf, true);
+	return buffer_wait(buf, TASK_INTERRUPTIBLE);
 }
 
 /**
  * p2pbuf_exporter_revoke - take access away and wait until it is gone
  * @exp: the exporter
  * @loss: why; P2PBUF_LOSS_REMOVED is for good
+ * @killable: a fatal signal ends the wait
  *
  * All buffers lose access before the first is waited for. @exp->lock is not held while
  * waiting: the importer waited for may be releasing another buffer, which takes it.
  *
  * Context: may sleep, as long as importers take to unmap; the device lock is held.
+ * Return: 0, or -ERESTARTSYS: nothing new is mapped, but what was may still be used.
  */
-void p2pbuf_exporter_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss)
+int p2pbuf_exporter_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss, bool killable)
 {
 	struct p2pbuf_buffer *buf, *next;
 	LIST_HEAD(pending);
+	int ret = 0;
 
 	device_lock_assert(exp->dev);
 
@@ -263,9 +264,10 @@ void p2pbuf_exporter_revoke(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss)
 	mutex_unlock(&exp->lock);
 
 	list_for_each_entry_safe(buf, next, &pending, pending) {
-		buffer_wait(buf, false);
+		ret = ret ?: buffer_wait(buf, killable ? TASK_KILLABLE : TASK_UNINTERRUPTIBLE);
 		p2pbuf_buffer_put(buf);
 	}
+	return ret;
 }
 
 /**

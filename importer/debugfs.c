@@ -9,7 +9,7 @@
 
 #include "importer.h"
 
-static struct dentry *importers;
+static struct dentry *root, *importers;
 
 /* With a reference; an import's lock is not taken with the importer's. */
 static struct p2pbuf_attachment *get_import(struct p2pbuf_importer *importer, loff_t index)
@@ -120,11 +120,12 @@ void p2pbuf_importer_debugfs_remove(struct p2pbuf_importer *importer)
 /** p2pbuf_importers_debugfs_init - make the directory of the driver */
 void p2pbuf_importers_debugfs_init(void)
 {
-	importers = debugfs_create_dir("importer", p2pbuf_debugfs_root);
+	root = debugfs_create_dir("p2pbuf", NULL);
+	importers = debugfs_create_dir("importer", root);
 }
 
 /** p2pbuf_importers_debugfs_exit - undo p2pbuf_importers_debugfs_init() */
 void p2pbuf_importers_debugfs_exit(void)
 {
-	debugfs_remove(importers);
+	debugfs_remove(root);
 }

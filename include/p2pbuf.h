@@ -16,7 +16,6 @@
 
 #include <linux/p2pbuf.h>
 
-struct dentry;
 struct file_operations;
 struct iommu_domain;
 struct miscdevice;
@@ -36,9 +35,6 @@ static inline u64 p2pbuf_function_number(struct pci_dev *pdev)
 {
 	return (u64)pci_domain_nr(pdev->bus) << 16 | pci_dev_id(pdev);
 }
-
-/* For one directory of each driver that uses the core; see debugfs_create_dir(). */
-extern struct dentry *p2pbuf_debugfs_root;
 
 /**
  * struct p2pbuf_ranges - MMIO ranges of one provider, in the buffer's order

@@ -102,8 +102,8 @@ TRACE_EVENT(p2pbuf_attach,
 		__assign_str(port);
 		__entry->ino = ino;
 		__entry->error = error;
-		__entry->reason = error == -EREMOTEIO || error == -ENOLINK ?
-				  p2pbuf_path_reason(path) : P2PBUF_ROUTE_REASON_NONE;
+		__entry->reason = error && error != -EREMOTEIO && error != -ENOLINK ?
+				  P2PBUF_ROUTE_REASON_NONE : p2pbuf_path_reason(path);
 	),
 	TP_printk("exporter=%s ino=%llu importer=%s error=%d reason=%s port=%s",
 		  __get_str(exporter), __entry->ino, __get_str(importer), __entry->error,

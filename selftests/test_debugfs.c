@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What debugfs tells of exporter and importer, and that it goes with them; a quiet log. */
+/* What fdinfo tells of the exporter and debugfs of the importer, which it goes with; a quiet log. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
@@ -13,36 +13,23 @@
 #include <kselftest_harness.h>
 
 #include "p2pbuf_test.h"
-#include "../kmod/p2pbuf_test_ioctl.h"
 
 #define DEBUGFS		"/sys/kernel/debug/p2pbuf"
 #define READ_WRITE	(P2PBUF_ACCESS_READ | P2PBUF_ACCESS_WRITE)
 #define SIZE		(2 * PAGE)
 #define MANY		300
 
-struct file {
-	const char *kind;
-	const char *(*bdf)(void);
-	const char *name;
-};
+static const char *const files[] = { "state", "counters" };
 
-static const struct file exporter_state = { "exporter", exporter_bdf, "state" };
-static const struct file exporter_counters = { "exporter", exporter_bdf, "counters" };
-static const struct file importer_state = { "importer", importer_bdf, "state" };
-static const struct file importer_counters = { "importer", importer_bdf, "counters" };
-static const struct file *const files[] = {
-	&exporter_state, &exporter_counters, &importer_state, &importer_counters,
-};
-
-static const char *path_of(const struct file *file)
+static const char *path_of(const char *file)
 {
 	static char path[128];
 
-	snprintf(path, sizeof(path), DEBUGFS "/%s/%s/%s", file->kind, file->bdf(), file->name);
+	snprintf(path, sizeof(path), DEBUGFS "/importer/%s/%s", importer_bdf(), file);
 	return path;
 }
 
-static const char *text_of(const struct file *file)
+static const char *text_of(const char *file)
 {
 	static char text[MANY * 128];
 
@@ -50,14 +37,15 @@ static const char *text_of(const struct file *file)
 }
 
 /* -1 if it is not there. */
-static long long counter(const struct file *file, const char *name)
+static long long counter(const char *name)
 {
-	char line[64];
+	const char *text = text_of("counters");
 	const char *at;
+	char line[64];
 
 	snprintf(line, sizeof(line), "%s:\t", name);
-	for (at = text_of(file); (at = strstr(at, line)); at++)
-		if (at == text_of(file) || at[-1] == '\n')
+	for (at = text; (at = strstr(at, line)); at++)
+		if (at == text || at[-1] == '\n')
 			return atoll(at + strlen(line));
 	return -1;
 }
@@ -75,16 +63,12 @@ FIXTURE(debugfs)
 {
 	int exporter;
 	int importer;
-	int test;
 	int fd;
 };
 
 FIXTURE_SETUP(debugfs)
 {
-	ASSERT_EQ(0, run_shell("modprobe p2pbuf_test"));
 	ASSERT_EQ(0, bind_both());
-	self->test = open(P2PBUF_TEST_NODE, O_RDWR | O_CLOEXEC);
-	ASSERT_GE(self->test, 0);
 	self->exporter = open_exporter();
 	ASSERT_GE(self->exporter, 0);
 	self->importer = open_importer();
@@ -98,7 +82,6 @@ FIXTURE_TEARDOWN(debugfs)
 	close(self->fd);
 	close(self->importer);
 	close(self->exporter);
-	close(self->test);
 	EXPECT_EQ(0, bind_both());
 }
 
@@ -114,19 +97,6 @@ static const char *fdinfo_of(int fd)
 	return ours ? ours - strlen("ex") : "";
 }
 
-/* One function writes both. */
-TEST_F(debugfs, exporter_as_in_fdinfo)
-{
-	uint32_t handle;
-	int ret;
-
-	ret = import_buffer(self->importer, self->fd, P2PBUF_INTERCONNECT_AUTO,
-			    P2PBUF_ACCESS_READ, &handle);
-	EXPECT_STREQ(fdinfo_of(self->exporter), text_of(&exporter_state));
-	EXPECT_EQ(1, count_lines(text_of(&exporter_state), "dmabuf:\t"));
-	EXPECT_EQ(!ret, count_lines(text_of(&exporter_state), "attachment:\t"));
-}
-
 TEST_F(debugfs, attachments)
 {
 	char line[128];
@@ -139,12 +109,12 @@ TEST_F(debugfs, attachments)
 	ASSERT_EQ(0, fstat(self->fd, &st));
 	snprintf(line, sizeof(line), "attachment:\tino=%lu importer=%s maps=0\n",
 		 (unsigned long)st.st_ino, importer_bdf());
-	EXPECT_NE(NULL, strstr(text_of(&exporter_state), line));
+	EXPECT_NE(NULL, strstr(fdinfo_of(self->exporter), line));
 	ASSERT_EQ(0, map_handle(self->importer, handle));
 	line[strlen(line) - 2] = '1';
-	EXPECT_NE(NULL, strstr(text_of(&exporter_state), line));
+	EXPECT_NE(NULL, strstr(fdinfo_of(self->exporter), line));
 	ASSERT_EQ(0, release_handle(self->importer, handle));
-	EXPECT_EQ(0, count_lines(text_of(&exporter_state), "attachment:\t"));
+	EXPECT_EQ(0, count_lines(fdinfo_of(self->exporter), "attachment:\t"));
 }
 
 /* More of them than a page of text holds. */
@@ -163,22 +133,20 @@ TEST_F(debugfs, imports)
 	snprintf(line, sizeof(line),
 		 "import:\tino=%lu bytes=%lu interconnect=phys access=read state=unmapped\n",
 		 (unsigned long)st.st_ino, SIZE);
-	EXPECT_EQ(MANY, count_lines(text_of(&importer_state), line));
-	EXPECT_EQ(0, strncmp("importer:\t", text_of(&importer_state), 10));
+	EXPECT_EQ(MANY, count_lines(text_of("state"), line));
+	EXPECT_EQ(0, strncmp("importer:\t", text_of("state"), 10));
 	for (i = 1; i <= MANY; i += 2)
 		EXPECT_EQ(0, release_handle(self->importer, i));
-	EXPECT_EQ(MANY / 2, count_lines(text_of(&importer_state), line));
-	EXPECT_EQ(MANY / 2, count_lines(text_of(&importer_state), "import:\t"));
+	EXPECT_EQ(MANY / 2, count_lines(text_of("state"), line));
+	EXPECT_EQ(MANY / 2, count_lines(text_of("state"), "import:\t"));
 }
 
 /**
  * struct count - a counter, and by how much it moves
- * @file: where it is
  * @name: what it is called
  * @more: by how much
  */
 struct count {
-	const struct file *file;
 	const char *name;
 	unsigned int more;
 };
@@ -191,7 +159,7 @@ static void take_counts(struct __test_metadata *_metadata, const struct count *c
 	unsigned int i;
 
 	for (i = 0; i < nr; i++) {
-		before[i] = counter(counts[i].file, counts[i].name);
+		before[i] = counter(counts[i].name);
 		EXPECT_LE(0, before[i])
 			TH_LOG("%s", counts[i].name);
 	}
@@ -204,45 +172,8 @@ static void compare_counts(struct __test_metadata *_metadata, const struct count
 
 	for (i = 0; i < nr; i++)
 		EXPECT_EQ(before[i] + counts[i].more,
-			  counter(counts[i].file, counts[i].name))
-			TH_LOG("%s of the %s", counts[i].name, counts[i].file->kind);
-}
-
-static int try_static(int test, int fd)
-{
-	struct p2pbuf_test_attach args = { .fd = fd, .kind = P2PBUF_TEST_STATIC };
-
-	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
-	return ioctl(test, P2PBUF_TEST_ATTACH, &args) ? -errno : args.result;
-}
-
-/* The exporter's, also of DMABUFs that are gone. */
-TEST_F(debugfs, counters_without_importer)
-{
-	static const struct count counts[] = {
-		{ &exporter_counters, "exports", 3 },
-		{ &exporter_counters, "attaches", 0 },
-		{ &exporter_counters, "refused-attaches", 2 },
-		/* The one that was there, and one of those made here. */
-		{ &exporter_counters, "revokes", 2 },
-		{ &exporter_counters, "restores", 2 },
-	};
-	unsigned int i;
-	int fds[3];
-
-	take_counts(_metadata, counts, ARRAY_SIZE(counts));
-	for (i = 0; i < 3; i++) {
-		fds[i] = export_simple(self->exporter, 0, PAGE);
-		ASSERT_LE(0, fds[i]);
-	}
-	close(fds[0]);
-	EXPECT_EQ(-EOPNOTSUPP, try_static(self->test, fds[1]));
-	EXPECT_EQ(-EOPNOTSUPP, try_static(self->test, fds[2]));
-	close(fds[1]);
-	EXPECT_EQ(0, memory_off_and_on(self->exporter));
-	compare_counts(_metadata, counts, ARRAY_SIZE(counts));
-	close(fds[2]);
-	compare_counts(_metadata, counts, ARRAY_SIZE(counts));
+			  counter(counts[i].name))
+			TH_LOG("%s", counts[i].name);
 }
 
 static int make_use(FIXTURE_DATA(debugfs) *self, unsigned int interconnect)
@@ -268,17 +199,13 @@ static int make_use(FIXTURE_DATA(debugfs) *self, unsigned int interconnect)
 TEST_F(debugfs, counters)
 {
 	static const struct count counts[] = {
-		{ &exporter_counters, "attaches", 2 },
-		{ &exporter_counters, "refused-attaches", 0 },
-		{ &exporter_counters, "revokes", 4 },
-		{ &exporter_counters, "restores", 4 },
-		{ &importer_counters, "imports", 2 },
-		{ &importer_counters, "failed-imports", 0 },
-		{ &importer_counters, "maps", 4 },
-		{ &importer_counters, "failed-maps", 2 },
-		{ &importer_counters, "unmaps", 4 },
-		{ &importer_counters, "invalidations", 8 },
-		{ &importer_counters, "engine-timeouts", 0 },
+		{ "imports", 2 },
+		{ "failed-imports", 0 },
+		{ "maps", 4 },
+		{ "failed-maps", 2 },
+		{ "unmaps", 4 },
+		{ "invalidations", 8 },
+		{ "engine-timeouts", 0 },
 	};
 
 	if (expected_route() == P2PBUF_ROUTE_UNKNOWN)
@@ -292,10 +219,8 @@ TEST_F(debugfs, counters)
 TEST_F(debugfs, counters_of_refusal)
 {
 	static const struct count counts[] = {
-		{ &exporter_counters, "attaches", 0 },
-		{ &exporter_counters, "refused-attaches", 1 },
-		{ &importer_counters, "imports", 0 },
-		{ &importer_counters, "failed-imports", 1 },
+		{ "imports", 0 },
+		{ "failed-imports", 1 },
 	};
 	uint32_t handle;
 
@@ -308,12 +233,12 @@ TEST_F(debugfs, counters_of_refusal)
 TEST_F(debugfs, counters_of_data)
 {
 	static const struct count counts[] = {
-		{ &importer_counters, "copies", 1 },
-		{ &importer_counters, "failed-copies", 1 },
-		{ &importer_counters, "transfers", 1 },
-		{ &importer_counters, "failed-transfers", 0 },
-		{ &importer_counters, "bytes", 100 + 200 },
-		{ &importer_counters, "engine-timeouts", 0 },
+		{ "copies", 1 },
+		{ "failed-copies", 1 },
+		{ "transfers", 1 },
+		{ "failed-transfers", 0 },
+		{ "bytes", 100 + 200 },
+		{ "engine-timeouts", 0 },
 	};
 	uint8_t data[PAGE];
 	uint32_t handle;
@@ -349,6 +274,10 @@ TEST_F(debugfs, no_address)
 		EXPECT_EQ(0, map_handle(self->importer, handle));
 	ASSERT_EQ(0, bar_resource(TEST_BAR, &start, &size));
 	snprintf(hex, sizeof(hex), "%llx", (unsigned long long)start);
+	EXPECT_NE(NULL, strstr(fdinfo_of(self->exporter), "dmabuf:"));
+	EXPECT_EQ(NULL, strstr(fdinfo_of(self->exporter), hex));
+	EXPECT_NE(NULL, strstr(fdinfo_of(self->importer), "import:"));
+	EXPECT_EQ(NULL, strstr(fdinfo_of(self->importer), hex));
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
 		EXPECT_LT(0, strlen(text_of(files[i])));
 		EXPECT_EQ(NULL, strstr(text_of(files[i]), "0x"));
@@ -388,8 +317,7 @@ TEST_F(debugfs, unbind_while_open)
 		EXPECT_EQ(EIO, errno);
 		close(fds[i]);
 	}
-	EXPECT_EQ(0, counter(&exporter_counters, "exports"));
-	EXPECT_EQ(0, counter(&importer_counters, "imports"));
+	EXPECT_EQ(0, counter("imports"));
 }
 
 static atomic_bool stop;
@@ -397,10 +325,10 @@ static atomic_bool stop;
 /* Not without end: under -icount time goes on by what is executed, or when all sleep. */
 static void *read_on(void *arg)
 {
-	const struct file *file = arg;
+	const char *file = arg;
 	char path[128], text[4096];
 
-	snprintf(path, sizeof(path), DEBUGFS "/%s/%s/%s", file->kind, file->bdf(), file->name);
+	snprintf(path, sizeof(path), DEBUGFS "/importer/%s/%s", importer_bdf(), file);
 	while (!stop) {
 		read_file(path, text, sizeof(text));
 		usleep(5000);
@@ -430,23 +358,19 @@ TEST_F(debugfs, unload_while_open)
 {
 	int fd;
 
-	ASSERT_EQ(0, unbind_driver(exporter_bdf()));
-	ASSERT_EQ(0, bind_driver(exporter_bdf(), "p2pbuf_exporter"));
-	close(self->fd);
-	close(self->exporter);
-	fd = open(path_of(&exporter_state), O_RDONLY | O_CLOEXEC);
+	ASSERT_EQ(0, unbind_driver(importer_bdf()));
+	ASSERT_EQ(0, bind_driver(importer_bdf(), "p2pbuf_importer"));
+	close(self->importer);
+	fd = open(path_of("state"), O_RDONLY | O_CLOEXEC);
 	ASSERT_LE(0, fd);
-	EXPECT_NE(0, run_shell("rmmod p2pbuf_exporter 2>/dev/null"));
+	EXPECT_NE(0, run_shell("rmmod p2pbuf_importer 2>/dev/null"));
 	close(fd);
-	EXPECT_EQ(0, run_shell("rmmod p2pbuf_exporter"));
-	EXPECT_EQ(-1, access(DEBUGFS "/exporter", F_OK));
-	EXPECT_EQ(0, access(DEBUGFS "/importer", F_OK));
-	EXPECT_EQ(0, run_shell("modprobe p2pbuf_exporter"));
+	EXPECT_EQ(0, run_shell("rmmod p2pbuf_importer"));
+	EXPECT_EQ(-1, access(DEBUGFS, F_OK));
+	EXPECT_EQ(0, run_shell("modprobe p2pbuf_importer dma_bits=64"));
 	EXPECT_EQ(0, bind_both());
-	self->exporter = open_exporter();
-	EXPECT_LE(0, self->exporter);
-	self->fd = export_simple(self->exporter, 0, SIZE);
-	EXPECT_LE(0, self->fd);
+	self->importer = open_importer();
+	EXPECT_LE(0, self->importer);
 }
 
 static int copy_something(FIXTURE_DATA(debugfs) *self)

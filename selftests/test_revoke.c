@@ -147,6 +147,11 @@ static int call_memory_off(struct caller *caller)
 	return set_memory(caller->exporter, false);
 }
 
+static int call_reset(struct caller *caller)
+{
+	return reset_exporter(caller->exporter);
+}
+
 static int call_revoke(struct caller *caller)
 {
 	return revoke_buffer(caller->exporter, caller->fd);
@@ -352,34 +357,60 @@ TEST_F_TIMEOUT(revoke, during_event, GUEST_TIMEOUT)
 	EXPECT_TRUE(has_access(self->fds[1], self->cpu[1]));
 }
 
-static long long counter(const char *name)
+/* An event whose caller is killed while importers are waited for does not happen. */
+static void check_killed(struct __test_metadata *_metadata, FIXTURE_DATA(revoke) *self,
+			 int (*call)(struct caller *caller), const char *shown)
 {
-	char path[128], text[4096], *at;
-
-	snprintf(path, sizeof(path), "/sys/kernel/debug/p2pbuf/exporter/%s/counters",
-		 exporter_bdf());
-	if (read_file(path, text, sizeof(text)) < 0)
-		return -1;
-	at = strstr(text, name);
-	return at ? atoll(at + strlen(name)) : -1;
-}
-
-/* Those that are waited for, or not yet, are shown and counted. */
-TEST_F_TIMEOUT(revoke, all_are_shown_meanwhile, GUEST_TIMEOUT)
-{
-	struct caller off = { .call = call_memory_off, .exporter = self->exporter };
-	long long attaches;
+	struct caller caller = { .call = call, .exporter = self->exporter };
+	int status;
+	pid_t child;
 
 	if (!has_route())
 		SKIP(return, "the pair is unreachable");
 	ASSERT_EQ(0, hold(self->test, self->fds[0]));
-	attaches = counter("\nattaches:\t");
-	ASSERT_LT(0, attaches);
+	child = fork();
+	if (!child)
+		_exit(-call(&caller));
+	while (!strstr(told_of(self->exporter), shown))
+		usleep(1000);
+	EXPECT_FALSE(has_access(self->fds[1], self->cpu[1]));
+	ASSERT_EQ(0, kill(child, SIGKILL));
+	ASSERT_EQ(child, waitpid(child, &status, 0));
+	EXPECT_TRUE(WIFSIGNALED(status));
+	EXPECT_EQ(1, count_in(told_of(self->exporter), "lost-by:\tnothing"));
+	EXPECT_EQ(NR, count_in(told_of(self->exporter), "state=accessible\n"));
+	EXPECT_TRUE(has_access(self->fds[0], self->cpu[0]));
+	EXPECT_EQ(0x41, self->cpu[1][0]);
+
+	ASSERT_EQ(0, start(&caller, shown));
+	EXPECT_FALSE(caller.done);
+	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_DROP));
+	EXPECT_EQ(0, finish(&caller));
+	EXPECT_EQ(0, set_memory(self->exporter, true));
+}
+
+TEST_F_TIMEOUT(revoke, killed_memory_off, GUEST_TIMEOUT)
+{
+	check_killed(_metadata, self, call_memory_off, "lost-by:\tmemory-off");
+}
+
+TEST_F_TIMEOUT(revoke, killed_reset, GUEST_TIMEOUT)
+{
+	check_killed(_metadata, self, call_reset, "lost-by:\treset");
+}
+
+/* Those that are waited for, or not yet, are shown. */
+TEST_F_TIMEOUT(revoke, all_are_shown_meanwhile, GUEST_TIMEOUT)
+{
+	struct caller off = { .call = call_memory_off, .exporter = self->exporter };
+
+	if (!has_route())
+		SKIP(return, "the pair is unreachable");
+	ASSERT_EQ(0, hold(self->test, self->fds[0]));
 	ASSERT_EQ(0, start(&off, "lost-by:\tmemory-off"));
 	EXPECT_EQ(NR, count_in(told_of(self->exporter), "dmabuf:\t"));
 	EXPECT_EQ(NR, count_in(told_of(self->exporter), "state=lost\n"));
 	EXPECT_EQ(1, count_in(told_of(self->exporter), "attachment:\t"));
-	EXPECT_EQ(attaches, counter("\nattaches:\t"));
 	EXPECT_FALSE(off.done);
 	ASSERT_EQ(0, ioctl(self->test, P2PBUF_TEST_DROP));
 	EXPECT_EQ(0, finish(&off));
@@ -558,7 +589,7 @@ TEST_F(locked, attach)
 TEST(mmap_by_an_importer)
 {
 	static const struct p2pbuf_range range = { 0, SIZE };
-	int test, exporter, read_only, writable;
+	int test, exporter, read_only, write_only, writable;
 	void *map;
 
 	ASSERT_EQ(0, bind_both());
@@ -567,8 +598,10 @@ TEST(mmap_by_an_importer)
 	exporter = open_exporter();
 	ASSERT_GE(exporter, 0);
 	read_only = export_ranges(exporter, TEST_BAR, &range, 1, O_RDONLY | O_CLOEXEC);
+	write_only = export_ranges(exporter, TEST_BAR, &range, 1, O_WRONLY | O_CLOEXEC);
 	writable = export_ranges(exporter, TEST_BAR, &range, 1, O_RDWR | O_CLOEXEC);
 	ASSERT_GE(read_only, 0);
+	ASSERT_GE(write_only, 0);
 	ASSERT_GE(writable, 0);
 
 	ASSERT_EQ(0, ioctl(test, P2PBUF_TEST_MMAP, &read_only));
@@ -581,6 +614,12 @@ TEST(mmap_by_an_importer)
 	EXPECT_EQ(EACCES, errno);
 	munmap(map, SIZE);
 
+	ASSERT_EQ(0, ioctl(test, P2PBUF_TEST_MMAP, &write_only));
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIZE, PROT_READ, MAP_SHARED, test, 0));
+	EXPECT_EQ(EACCES, errno);
+	EXPECT_EQ(MAP_FAILED, mmap(NULL, SIZE, PROT_WRITE, MAP_SHARED, test, 0));
+	EXPECT_EQ(EACCES, errno);
+
 	ASSERT_EQ(0, ioctl(test, P2PBUF_TEST_MMAP, &writable));
 	map = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, test, 0);
 	ASSERT_NE(MAP_FAILED, map);
@@ -588,6 +627,7 @@ TEST(mmap_by_an_importer)
 	munmap(map, SIZE);
 	close(test);
 	close(writable);
+	close(write_only);
 	close(read_only);
 	close(exporter);
 }

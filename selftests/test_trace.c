@@ -145,7 +145,7 @@ TEST_F(trace, export)
 	EXPECT_EQ(1, count_events("export"));
 }
 
-/* Of a refusal it has the reason that the ioctl tells. */
+/* It has the reason that the ioctl tells. */
 TEST_F(trace, attach)
 {
 	static const char * const reasons[] = {
@@ -168,7 +168,7 @@ TEST_F(trace, attach)
 	EXPECT_TRUE(happened("attach", 0,
 			     "exporter=%s ino=%lu importer=%s error=%d reason=%s port=%s",
 			     exporter_bdf(), self->ino, importer_bdf(), ret,
-			     ret ? reasons[info.reason] : "none", port));
+			     reasons[info.reason], port));
 }
 
 TEST_F(trace, map_and_unmap)

@@ -196,8 +196,8 @@ struct p2pbuf_reset {
  * function is back. The contents of the memory are whatever the reset makes of them.
  *
  * Errors: EOPNOTSUPP (there is no way to reset this function alone), EINTR (a signal
- * arrived while another event of the function, or of the port above it, was waited for, or
- * importers were: nothing is reset, and access is back), EIO (the function is not back, and
+ * arrived while another event of the function, or of the port above it, was waited for; a
+ * fatal one ends the wait for importers too: nothing is reset, and access is back), EIO (the function is not back, and
  * access stays lost), and others of the PCI core (the reset or waking the function failed; it
  * answers, and access is back).
  */
@@ -219,9 +219,9 @@ struct p2pbuf_memory {
  *
  * Repeating it is no error. It does not replace a reset, see P2PBUF_IOCTL_EXPORT.
  *
- * Errors: EINTR (to be off: a signal arrived while another event was waited for, or importers
- * were, and nothing has changed but that these were told; to be on: while another event was
- * waited for), EIO (to be on, and the function failed), and those of waking the function.
+ * Errors: EINTR (a signal arrived while another event was waited for; a fatal one ends the wait
+ * for importers too: decoding stays on, and access is back), EIO (to be on, and the function
+ * failed), and those of waking the function.
  */
 #define P2PBUF_IOCTL_MEMORY \
 	_IOW(P2PBUF_IOCTL_BASE, 0x03, struct p2pbuf_memory)
