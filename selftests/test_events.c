@@ -526,9 +526,12 @@ static void expect_failed(struct __test_metadata *_metadata, struct pair *pair)
 TEST_F_TIMEOUT(failure, ends_with_a_reset_that_works, GUEST_TIMEOUT)
 {
 	struct pair *pair = &self->pair;
+	int withdrawn = export_simple(pair->exporter, 0, PAGE);
 	struct traffic traffic[2];
+	uint32_t handle;
 	unsigned int i;
 
+	ASSERT_EQ(0, revoke_buffer(pair->exporter, withdrawn));
 	for (i = 0; i < 2; i++)
 		ASSERT_EQ(0, start_traffic(&traffic[i], pair->importer, pair->handles[i]));
 	ASSERT_EQ(0, hide_function(exporter_bdf(), true));
@@ -536,6 +539,10 @@ TEST_F_TIMEOUT(failure, ends_with_a_reset_that_works, GUEST_TIMEOUT)
 	for (i = 0; i < 2; i++)
 		EXPECT_EQ(-ESTALE, wait_for_traffic(&traffic[i]));
 	expect_failed(_metadata, pair);
+	/* What no reset brings back. */
+	EXPECT_EQ(-ENODEV, import_buffer(pair->importer, withdrawn, P2PBUF_INTERCONNECT_AUTO,
+					 READ_WRITE, &handle));
+	close(withdrawn);
 
 	ASSERT_EQ(0, hide_function(exporter_bdf(), false));
 	expect_failed(_metadata, pair);
@@ -548,6 +555,20 @@ TEST_F_TIMEOUT(failure, ends_with_a_reset_that_works, GUEST_TIMEOUT)
 	for (i = 0; i < 2; i++)
 		EXPECT_TRUE(works_again(pair, pair->handles[i]));
 	EXPECT_FALSE(raises_sigbus(pair->cpu));
+}
+
+/* A recovery resets the link above the function, and so the function. */
+TEST_F_TIMEOUT(lost, recovery_after_failure, GUEST_TIMEOUT)
+{
+	ASSERT_EQ(0, set_memory(self->pair.exporter, true));
+	ASSERT_EQ(0, hide_function(exporter_bdf(), true));
+	EXPECT_EQ(-EIO, set_memory(self->pair.exporter, true));
+	EXPECT_TRUE(is_lost_by(self->pair.exporter, "failed"));
+	ASSERT_EQ(0, hide_function(exporter_bdf(), false));
+
+	EXPECT_EQ(0, error_and_recovery(self->pair.exporter));
+	EXPECT_TRUE(is_lost_by(self->pair.exporter, "nothing"));
+	EXPECT_TRUE(works_again(&self->pair, self->pair.handles[0]));
 }
 
 /* It answers, and its BARs are not where the kernel believes. */

@@ -737,7 +737,6 @@ FIXTURE_VARIANT_ADD(call, revoke) {
 	.subject = { .stage = MAPPED, .call = call_revoke },
 };
 
-/* Without memory to collect the fences they are waited for under the reservation lock. */
 FIXTURE_VARIANT_ADD(call, revoke_in_flight) {
 	.subject = {
 		.stage = MAPPED, .prepare = call_transfer, .call = call_revoke,

@@ -9,6 +9,7 @@
 
 #include <kselftest_harness.h>
 
+#include "failnth.h"
 #include "p2pbuf_test.h"
 
 /* Access to all of them goes before any is waited for. */
@@ -16,6 +17,9 @@
 
 /* For how long each event has to wait. */
 #define WAIT_MS		1000
+
+/* In percent, of each allocation that may fail at all. */
+#define PROBABILITY	"/sys/kernel/debug/failslab/probability"
 
 FIXTURE(hostile)
 {
@@ -115,6 +119,30 @@ TEST_F(hostile, fences)
 	unsigned int i;
 
 	EXPECT_EQ(0, variant->happen ? variant->happen(self->exporter) : revoke_all(self));
+	for (i = 0; i < NR_BUFFERS; i++) {
+		wrong = what_follows(&self->followed[i]);
+		EXPECT_EQ(NULL, wrong)
+			TH_LOG("buffer %u: %s", i, wrong);
+	}
+}
+
+/* Nor when memory is short just as the exporter has to note which fences there are. */
+TEST_F(hostile, fences_without_memory)
+{
+	const char *wrong;
+	unsigned int i;
+	int ret;
+
+	if (!injectors_present())
+		SKIP(return, "the kernel has no fault injection");
+	ASSERT_EQ(0, prepare_injectors());
+	ASSERT_EQ(0, inject_below(variant->happen ? "p2pbuf_exporter_revoke" :
+						    "p2pbuf_buffer_revoke"));
+	ASSERT_EQ(0, write_file(PROBABILITY, "100"));
+	ret = variant->happen ? variant->happen(self->exporter) : revoke_all(self);
+	EXPECT_EQ(0, write_file(PROBABILITY, "0"));
+	EXPECT_EQ(0, inject_below(NULL));
+	EXPECT_EQ(0, ret);
 	for (i = 0; i < NR_BUFFERS; i++) {
 		wrong = what_follows(&self->followed[i]);
 		EXPECT_EQ(NULL, wrong)

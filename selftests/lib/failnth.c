@@ -52,42 +52,47 @@ static int set_all(const char *file, const char *value)
 	return ret;
 }
 
+static bool is_one_of(char *name, const char *const *functions, unsigned int nr)
+{
+	unsigned int i;
+
+	/* The compiler's clones have a suffix; what is cold lies elsewhere. */
+	if (strstr(name, ".cold"))
+		return false;
+	name[strcspn(name, ".")] = '\0';
+	for (i = 0; i < nr; i++)
+		if (!strcmp(name, functions[i]))
+			return true;
+	return false;
+}
+
 /*
  * Where the code of some functions of one object file begins and ends, with whatever is
- * between them. The list is sorted by address.
+ * between them. The list is sorted by address but for the modules.
  */
 static int find_text(const char *const *functions, unsigned int nr, unsigned long *start,
 		     unsigned long *end)
 {
 	FILE *file = fopen("/proc/kallsyms", "re");
-	bool inside = false;
-	unsigned long addr;
+	unsigned long addr, last = 0;
 	char name[128];
-	unsigned int i;
 
 	if (!file)
 		return -errno;
-	*start = 0;
-	*end = 0;
+	*start = ULONG_MAX;
+	*end = ULONG_MAX;
 	while (fscanf(file, "%lx %*c %127s%*[^\n]", &addr, name) == 2) {
-		if (inside && addr > *end) {
-			*end = addr;
-			inside = false;
-		}
-		/* The compiler's clones have a suffix; what is cold lies elsewhere. */
-		if (strstr(name, ".cold"))
+		if (!is_one_of(name, functions, nr))
 			continue;
-		name[strcspn(name, ".")] = '\0';
-		for (i = 0; i < nr; i++) {
-			if (strcmp(name, functions[i]))
-				continue;
-			*start = *start ? *start : addr;
-			*end = addr;
-			inside = true;
-		}
+		*start = addr < *start ? addr : *start;
+		last = addr > last ? addr : last;
 	}
+	rewind(file);
+	while (fscanf(file, "%lx %*c %127s%*[^\n]", &addr, name) == 2)
+		if (addr > last && addr < *end)
+			*end = addr;
 	fclose(file);
-	return *start ? 0 : -ENOENT;
+	return last ? 0 : -ENOENT;
 }
 
 /* Whether this kernel has all three, and may fail by the place in the code too. */
