@@ -225,6 +225,38 @@ TEST_F_TIMEOUT(revoke, for_good, GUEST_TIMEOUT)
 	EXPECT_EQ(1, count_in(told_of(self->exporter), "state=accessible\n"));
 }
 
+static int mmap_errno(int fd)
+{
+	void *map = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (map == MAP_FAILED)
+		return errno;
+	munmap(map, SIZE);
+	return 0;
+}
+
+/* EIO promises that a reset helps, which of a DMABUF that was taken back is not so. */
+TEST_F_TIMEOUT(revoke, of_a_failed_function, GUEST_TIMEOUT)
+{
+	uint32_t handle;
+
+	ASSERT_EQ(0, revoke_buffer(self->exporter, self->fds[0]));
+	ASSERT_EQ(0, hide_function(exporter_bdf(), true));
+	EXPECT_EQ(-EIO, reset_exporter(self->exporter));
+	EXPECT_EQ(0, revoke_buffer(self->exporter, self->fds[1]));
+	EXPECT_EQ(ENODEV, mmap_errno(self->fds[0]));
+	EXPECT_EQ(ENODEV, mmap_errno(self->fds[1]));
+	EXPECT_EQ(EIO, mmap_errno(self->fds[2]));
+	EXPECT_EQ(-ENODEV, import_buffer(self->importer, self->fds[0], P2PBUF_INTERCONNECT_AUTO,
+					 READ_WRITE, &handle));
+	EXPECT_EQ(-EIO, import_buffer(self->importer, self->fds[2], P2PBUF_INTERCONNECT_AUTO,
+				      READ_WRITE, &handle));
+	ASSERT_EQ(0, hide_function(exporter_bdf(), false));
+	EXPECT_EQ(0, reset_exporter(self->exporter));
+	EXPECT_EQ(ENODEV, mmap_errno(self->fds[0]));
+	EXPECT_EQ(0, mmap_errno(self->fds[2]));
+}
+
 TEST_F(revoke, bad_arguments)
 {
 	struct p2pbuf_test_rogue rogue = { .fd = self->fds[0] };
