@@ -46,12 +46,17 @@ FIXTURE_TEARDOWN(route)
 	close(self->exporter);
 }
 
-static int try_attach(int test, int fd, unsigned int kind)
+static int try_attach_as(int test, int fd, unsigned int kind, const char *client)
 {
 	struct p2pbuf_test_attach args = { .fd = fd, .kind = kind };
 
-	strncpy(args.client, importer_bdf(), sizeof(args.client) - 1);
+	snprintf(args.client, sizeof(args.client), "%s", client);
 	return ioctl(test, P2PBUF_TEST_ATTACH, &args) ? -errno : args.result;
+}
+
+static int try_attach(int test, int fd, unsigned int kind)
+{
+	return try_attach_as(test, fd, kind, importer_bdf());
 }
 
 TEST_F(route, attach_static_refused)
@@ -160,6 +165,7 @@ TEST_F(route, refusal_is_named_once)
 {
 	static const char mark[] = "p2pbuf selftest: refusal_is_named_once";
 	static char log[1 << 20];
+	char port[P2PBUF_TEST_NAME], text[64];
 	unsigned int i;
 	int other;
 
@@ -176,6 +182,15 @@ TEST_F(route, refusal_is_named_once)
 	EXPECT_EQ(-EREMOTEIO, try_attach(self->test, other, P2PBUF_TEST_FULL));
 	EXPECT_EQ(2, count_refusals(log_since(log, sizeof(log), mark)));
 	close(other);
+
+	/* Another device's, of the DMABUF whose log one has had already. */
+	ASSERT_EQ(0, port_above(importer_bdf(), port, sizeof(port)));
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(-EREMOTEIO, try_attach_as(self->test, self->fd, P2PBUF_TEST_FULL,
+						    port));
+	EXPECT_EQ(3, count_refusals(log_since(log, sizeof(log), mark)));
+	snprintf(text, sizeof(text), "%s: no peer-to-peer route to", port);
+	EXPECT_NE(NULL, strstr(log_since(log, sizeof(log), mark), text));
 }
 
 /*
