@@ -161,7 +161,8 @@ struct p2pbuf_export {
  * range, or vfio has claimed the importer), ENOMEM (memory, or no IOVA space left).
  *
  * mmap() of the DMABUF: EINVAL (not MAP_SHARED, or beyond the size), EACCES (not
- * allowed by @open_flags), ENODEV (revoked), EIO (the function failed).
+ * allowed by @open_flags), ENODEV (revoked), EIO (the function failed). Map and mmap() wake
+ * the function, and fail as that does.
  *
  * Errors, in the order of the checks:
  * EINVAL (unknown bits in @flags or @open_flags), ENODATA (@nr_ranges is zero),
@@ -219,9 +220,10 @@ struct p2pbuf_memory {
  *
  * Repeating it is no error. It does not replace a reset, see P2PBUF_IOCTL_EXPORT.
  *
- * Errors: EINTR (a signal arrived while another event was waited for; a fatal one ends the wait
- * for importers too: decoding stays on, and access is back), EIO (to be on, and the function
- * failed), and those of waking the function.
+ * Errors: EINVAL (@on is neither), EINTR (a signal arrived while another event was waited for; a
+ * fatal one ends the wait for importers too: decoding stays on, and access is back), EIO (to be
+ * on, and the function failed: as after an event, access does not come back), and those of waking
+ * the function.
  */
 #define P2PBUF_IOCTL_MEMORY \
 	_IOW(P2PBUF_IOCTL_BASE, 0x03, struct p2pbuf_memory)
@@ -313,13 +315,15 @@ struct p2pbuf_revoke {
  * P2PBUF_IOCTL_REVOKE - take access to one DMABUF away, for good
  *
  * As the events that P2PBUF_IOCTL_EXPORT describes do, but from this DMABUF alone, at any
- * time, and it never comes back. Returns when access is gone: the fences that were there
+ * time, and it never comes back: attach, map and mmap() fail with ENODEV from then on, if the
+ * function fails, too. Returns when access is gone: the fences that were there
  * have signalled and importers have unmapped. Repeating it is no error, and waits likewise.
  * It works on after the driver was unbound, as long as the node is open.
  *
  * Errors: EBADF (@fd is not open), EINVAL (@flags is not zero, or @fd is not a DMABUF), EXDEV
- * (@fd is a DMABUF of another exporter or function), EINTR (a signal arrived while waiting;
- * access is lost to all that is new, and may not be gone yet).
+ * (@fd is a DMABUF of another exporter or function, or of this one when it was bound before),
+ * EINTR (a signal arrived while waiting; access is lost to all that is new, and may not be gone
+ * yet). A map of it that is being made is waited for first, which no signal ends.
  */
 #define P2PBUF_IOCTL_REVOKE \
 	_IOW(P2PBUF_IOCTL_BASE, 0x05, struct p2pbuf_revoke)
