@@ -294,7 +294,7 @@ struct p2pbuf_buffer *p2pbuf_buffer_of(struct p2pbuf_exporter *exp, struct dma_b
  *
  * Context: may sleep.
  * Return: the DMABUF, or ERR_PTR: -ENODEV (unbound), -ENXIO (no such region),
- * -EOPNOTSUPP (not exportable), an error of p2pbuf_ranges_create() or
+ * -EOPNOTSUPP (not exportable), an error of p2pbuf_ranges_create(), p2pbuf_msix_check() or
  * dma_buf_export().
  */
 struct dma_buf *p2pbuf_buffer_export(struct p2pbuf_exporter *exp,

@@ -46,7 +46,8 @@ static int region_init(struct pci_dev *pdev, int bar, struct p2pbuf_region *regi
 	region->flags |= P2PBUF_REGION_EXPORTABLE;
 	/*
 	 * vmf_insert_mixed() replaces the write-combining of a pgprot by uncached unless the
-	 * range was reserved as write-combining before (arch/x86/mm/pat/memtype.c).
+	 * range was reserved as write-combining before (pfnmap_setup_cachemode() in
+	 * arch/x86/mm/pat/memtype.c).
 	 */
 	if ((flags & IORESOURCE_PREFETCH) &&
 	    !devm_arch_io_reserve_memtype_wc(&pdev->dev, pci_resource_start(pdev, bar),

@@ -5,8 +5,8 @@
  * Access is taken away in three steps, in this order (dma_buf_invalidate_mappings() has
  * the contract):
  *
- *  1. Under the reservation lock: revoked is set, so that nothing new is mapped;
- *     importers are told; CPU mappings are zapped; the fences are collected.
+ *  1. Under the reservation lock: revoked is set, so that nothing new is mapped; CPU
+ *     mappings are zapped; importers are told; the fences are collected.
  *  2. These fences signal. Until then importers may read and write. Whoever holds the
  *     DMABUF can add a fence at any time (DMA_BUF_IOCTL_IMPORT_SYNC_FILE), and one that
  *     comes later is not waited for: it is of no access that was allowed.
