@@ -59,8 +59,8 @@ static inline u64 p2pbuf_function_number(struct pci_dev *pdev)
  * pages that do not follow each other: 384 KiB once; 128 KiB of tables and 16 million
  * instructions for each mapping.
  *
- * The number of DMABUFs and of mappings is bounded where they come from: descriptors by
- * RLIMIT_NOFILE, and all but the page tables by memory cgroups.
+ * The number of DMABUFs and of mappings is bounded by the memory cgroups that are charged for
+ * all but the page tables, and not by RLIMIT_NOFILE, as a CPU mapping keeps a DMABUF, too.
  */
 struct p2pbuf_ranges {
 	struct p2pdma_provider *provider;

@@ -599,6 +599,34 @@ TEST_F(export, no_descriptor_left)
 	EXPECT_EQ(-EMFILE, ret);
 }
 
+/* A DMABUF needs no descriptor, so their limit does not bound the number of DMABUFs. */
+TEST_F(export, kept_by_mappings)
+{
+	unsigned int i, nr = 64;
+	struct rlimit limit, low;
+	void *maps[64];
+	int fd;
+
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	low = limit;
+	low.rlim_cur = 32;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &low));
+	for (i = 0; i < nr; i++) {
+		fd = export_simple(self->exporter, i * PAGE, PAGE);
+		EXPECT_LE(0, fd);
+		maps[i] = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		EXPECT_NE(MAP_FAILED, maps[i]);
+		close(fd);
+	}
+	EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+	for (i = 0; i < nr; i++)
+		*(volatile uint8_t *)maps[i] = i;
+	for (i = 0; i < nr; i++) {
+		EXPECT_EQ(i, *(volatile uint8_t *)maps[i]);
+		munmap(maps[i], PAGE);
+	}
+}
+
 /*
  * The new descriptor
  */
