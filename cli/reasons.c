@@ -25,6 +25,10 @@ struct reason {
 #define WAIT		\
 	"p2pbuf events shows when it comes back; after p2pbuf revoke or an unbind it does not: " \
 	"export anew"
+/* p2pbuf events has to import it, too. */
+#define STATE		\
+	"lost-by in /sys/kernel/debug/p2pbuf/exporter/BDF/state says by what; after p2pbuf revoke " \
+	"or an unbind it does not come back: export anew"
 #define FAILED		"the exporter's function did not come back from an event"
 #define RESET		"reset it: echo 1 > /sys/bus/pci/devices/FUNCTION/reset"
 #define ROOT		"it takes CAP_SYS_ADMIN, as the addresses can be physical ones: run it as root"
@@ -58,7 +62,7 @@ static const struct reason reasons[] = {
 	  "ls -l /proc/PID/fd shows those that are: /dmabuf:" },
 	{ CALL_IMPORT, EOPNOTSUPP, "the exporter cannot be imported in this way",
 	  "try --interconnect auto, and --flow revocable" },
-	{ CALL_IMPORT, ENODEV, REVOKED, WAIT },
+	{ CALL_IMPORT, ENODEV, REVOKED, STATE },
 	{ CALL_IMPORT, EIO, FAILED, RESET },
 	{ CALL_MAP, EREMOTEIO, NO_ROUTE, TOPO },
 	{ CALL_MAP, ENOLINK, SILENT, TOPO },
