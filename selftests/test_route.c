@@ -474,6 +474,22 @@ TEST_F(route, port_answers_when_woken)
 	EXPECT_EQ(expected_reason(), info.reason);
 }
 
+/* ... and is kept awake while it is. */
+TEST_F(route, port_is_woken)
+{
+	struct p2pbuf_route_info info;
+	char port[32];
+
+	if (common_port(port, sizeof(port)))
+		SKIP(return, "no port is common to both functions");
+
+	ASSERT_EQ(0, begin_silence(self->test, port, P2PBUF_TEST_SILENT_UNLESS_HELD, 0, 0));
+	EXPECT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
+	EXPECT_LT(0, end_silence(self->test, port));
+	EXPECT_EQ(expected_route(), info.route);
+	EXPECT_EQ(expected_reason(), info.reason);
+}
+
 TEST_F(route, import_has_expected_route)
 {
 	struct p2pbuf_query query;

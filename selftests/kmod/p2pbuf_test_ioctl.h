@@ -323,6 +323,7 @@ enum p2pbuf_test_when {
 	P2PBUF_TEST_SPEAKS,		/* ends what the same file began */
 	P2PBUF_TEST_SILENT,		/* from now on */
 	P2PBUF_TEST_SILENT_FROM_RESET,	/* from its next FLR or bus reset on */
+	P2PBUF_TEST_SILENT_UNLESS_HELD,	/* while nobody more than now keeps it awake */
 };
 
 /*

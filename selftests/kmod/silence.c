@@ -35,6 +35,7 @@ static struct {
 	struct hook own;
 	struct hook above;
 	struct p2pbuf_test_silence args;
+	int holds;
 	int on;
 	atomic_t nr_reads;
 	atomic_t inside;
@@ -50,7 +51,9 @@ static const struct hook *hook_of(struct pci_bus *bus)
 static bool is_chosen(struct pci_bus *bus, unsigned int devfn)
 {
 	return READ_ONCE(silence.on) && bus == silence.pdev->bus &&
-	       devfn == silence.pdev->devfn;
+	       devfn == silence.pdev->devfn &&
+	       (silence.args.when != P2PBUF_TEST_SILENT_UNLESS_HELD ||
+		atomic_read(&silence.pdev->dev.power.usage_count) <= silence.holds);
 }
 
 static u32 nr_silent(u32 reads)
@@ -143,7 +146,8 @@ static void begin_silence(struct holder *holder, struct pci_dev *pdev,
 	silence.pdev = pdev;
 	silence.args = *args;
 	atomic_set(&silence.nr_reads, 0);
-	silence.on = args->when == P2PBUF_TEST_SILENT;
+	silence.holds = atomic_read(&pdev->dev.power.usage_count);
+	silence.on = args->when != P2PBUF_TEST_SILENT_FROM_RESET;
 	if (pdev->bus->self)
 		set_hook(&silence.above, pdev->bus->self->bus);
 	set_hook(&silence.own, pdev->bus);
@@ -155,7 +159,7 @@ int test_silence(struct holder *holder, struct p2pbuf_test_silence *args)
 
 	if (!pdev)
 		return -ENOENT;
-	if (args->when > P2PBUF_TEST_SILENT_FROM_RESET)
+	if (args->when > P2PBUF_TEST_SILENT_UNLESS_HELD)
 		return -EINVAL;
 
 	guard(mutex)(&silence.lock);
