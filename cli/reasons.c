@@ -27,7 +27,7 @@ struct reason {
 	"export anew"
 /* p2pbuf events has to import it, too. */
 #define STATE		\
-	"lost-by in /sys/kernel/debug/p2pbuf/exporter/BDF/state says by what; after p2pbuf revoke " \
+	"grep lost-by /proc/self/fdinfo/3 3< /dev/p2pbuf/exporter/BDF: why; after p2pbuf revoke " \
 	"or an unbind it does not come back: export anew"
 #define FAILED		"the exporter's function did not come back from an event"
 #define RESET		"reset it: echo 1 > /sys/bus/pci/devices/FUNCTION/reset"

@@ -48,7 +48,7 @@ EXPORT_SYMBOL_GPL(p2pbuf_best_page_size);
  * p2pbuf_blocks_start - begin a walk over a mapping
  * @blocks: to be filled in
  * @map: the mapping, mapped until the walk is over
- * @size: of a block in bytes: p2pbuf_best_page_size(), or less of the device's sizes
+ * @size: of a block in bytes: p2pbuf_best_page_size(), or less of the device's sizes; not 0
  *
  * Context: any.
  */

@@ -198,9 +198,9 @@ struct p2pbuf_reset {
  *
  * Errors: EOPNOTSUPP (there is no way to reset this function alone), EINTR (a signal
  * arrived while another event of the function, or of the port above it, was waited for; a
- * fatal one ends the wait for importers too: nothing is reset, and access is back), EIO (the function is not back, and
- * access stays lost), and others of the PCI core (the reset or waking the function failed; it
- * answers, and access is back).
+ * fatal one ends the wait for importers too: nothing is reset, and access is back), EIO (the
+ * function is not back, and access stays lost), those of waking the function (nothing is done),
+ * and others of the PCI core (the reset failed; the function answers, and access is back).
  */
 #define P2PBUF_IOCTL_RESET \
 	_IOW(P2PBUF_IOCTL_BASE, 0x02, struct p2pbuf_reset)
@@ -250,7 +250,8 @@ enum p2pbuf_route {
  * @P2PBUF_ROUTE_REASON_NO_COMMON: no bridge is above both functions
  * @P2PBUF_ROUTE_REASON_REDIRECT: ACS of a port on the way redirects to the host bridge
  * @P2PBUF_ROUTE_REASON_SILENT: a port on the way, or one of the two functions, does not
- *	answer, though all were woken: its ACS controls read all ones, and no others redirect
+ *	answer, though ports were woken, and but for a map the two functions: its ACS
+ *	controls read all ones, and no others redirect
  *
  * If there is no route at all, then because the kernel's allow-list, moreover, does not have
  * the host bridge, or because of P2PBUF_ROUTE_REASON_SILENT, as then nothing can be said.
