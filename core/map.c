@@ -278,8 +278,8 @@ static int check(struct p2pbuf_peer *peer, enum dma_data_direction dir,
  * Return: 0, or, with nothing mapped and @map all zero: -EREMOTEIO (no route), -ENOLINK (it
  * cannot be told whether there is one), -ERANGE (the device's DMA mask does not reach),
  * -EADDRNOTAVAIL (its bus limit does not, or its bus has no address for a range), -EPERM (its
- * DMA has to be bounced), -EINVAL (@dir is not a direction), -ENOMEM (memory; no IOVA space left), -EIO (the DMA API refused a range;
- * vfio has claimed @dev), or an error of iommu_map().
+ * DMA has to be bounced), -EINVAL (@dir is not a direction), -ENOMEM (memory; no IOVA space
+ * left), -EIO (the DMA API refused a range; vfio has claimed @dev), or an error of iommu_map().
  */
 int p2pbuf_map(struct p2pbuf_mapping *map, struct p2pbuf_peer *peer,
 	       enum dma_data_direction dir, enum p2pbuf_map_flags flags)

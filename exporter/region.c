@@ -75,11 +75,11 @@ void p2pbuf_regions_warn(struct pci_dev *pdev)
 		flags = pci_resource_flags(pdev, bar);
 		pci_read_config_dword(pdev, PCI_BASE_ADDRESS_0 + 4 * bar, &value);
 		if (!flags && value && !PCI_POSSIBLE_ERROR(value))
-			flags = IORESOURCE_UNSET |
-				((value & 7) == PCI_BASE_ADDRESS_MEM_TYPE_64 ? IORESOURCE_MEM_64 : 0);
+			flags = IORESOURCE_UNSET;
 		if (flags & IORESOURCE_UNSET)
 			pci_warn(pdev, "BAR %d has no address\n", bar);
-		if (flags & IORESOURCE_MEM_64)
+		/* The low bits are those of a 64-bit memory BAR: the next register is its too. */
+		if ((value & 7) == PCI_BASE_ADDRESS_MEM_TYPE_64)
 			bar++;
 	}
 }

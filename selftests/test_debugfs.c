@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What fdinfo tells of the exporter and debugfs of the importer, which it goes with; a quiet log. */
+/* What fdinfo of the exporter tells, and debugfs of the importer; a quiet log. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
