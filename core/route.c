@@ -21,6 +21,8 @@
 
 #include "core.h"
 
+#define REDIRECTS	(PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC)
+
 /*
  * Wakes what pci_config_pm_runtime_get() would (drivers/pci/pci.c), which modules do not get, for
  * as long as the read takes. A port's driver (drivers/pci/pcie/portdrv.c) takes no lock for it
@@ -51,11 +53,13 @@ static void look_at(struct pci_dev *pdev, struct p2pbuf_path *path)
 		return;
 
 	pci_read_config_word(pdev, pdev->acs_cap + PCI_ACS_CTRL, &ctrl);
+	if (!(ctrl & REDIRECTS))
+		return;
 	if (PCI_POSSIBLE_ERROR(ctrl))
 		ctrl = read_acs_awake(pdev);
 	if (PCI_POSSIBLE_ERROR(ctrl))
 		path->silent = pdev;
-	else if (ctrl & (PCI_ACS_RR | PCI_ACS_CR | PCI_ACS_EC))
+	else if (ctrl & REDIRECTS)
 		path->redirect = pdev;
 }
 
@@ -92,8 +96,7 @@ static void walk(struct pci_dev *owner, struct pci_dev *client,
 	if (!path->common)
 		return;
 
-	look_between(owner, path->common, path);
-	look_between(path->common, pci_upstream_bridge(path->common), path);
+	look_between(owner, pci_upstream_bridge(path->common), path);
 	look_between(client, path->common, path);
 	/* What redirects decides alone. */
 	if (path->redirect)
