@@ -55,14 +55,17 @@ static irqreturn_t edu_interrupt(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
+/* All ones of a function that does not answer is no transfer that runs. */
 static bool edu_running(struct edu *edu)
 {
-	return readl(edu->regs + EDU_DMA_CMD) & EDU_CMD_RUN;
+	u32 cmd = readl(edu->regs + EDU_DMA_CMD);
+
+	return !PCI_POSSIBLE_ERROR(cmd) && cmd & EDU_CMD_RUN;
 }
 
 /*
  * There is no abort. Without bus mastering the transfer that is due reaches
- * nothing, and the engine is idle after it.
+ * nothing, and the engine is idle after it. Its interrupt must not end the next one.
  */
 static void edu_stop(struct edu *edu)
 {
@@ -73,7 +76,20 @@ static void edu_stop(struct edu *edu)
 		pci_err(edu->pdev, "DMA engine does not stop, bus mastering stays off\n");
 		return;
 	}
+	writel(EDU_IRQ_DMA, edu->regs + EDU_IRQ_ACK);
+	synchronize_irq(pci_irq_vector(edu->pdev, 0));
 	pci_set_master(edu->pdev);
+}
+
+/* Whether the transfer is over: an interrupt says so only if the engine is idle. */
+static bool edu_wait(struct edu *edu)
+{
+	unsigned long left = msecs_to_jiffies(EDU_TIMEOUT_MS);
+
+	do {
+		left = wait_for_completion_timeout(&edu->done, left);
+	} while (left && edu_running(edu));
+	return left;
 }
 
 /* Exactly one of @src and @dst is in the engine's buffer. */
@@ -93,7 +109,7 @@ static int edu_transfer(struct edu *edu, u64 src, u64 dst, size_t len, u32 dir)
 	writeq(len, edu->regs + EDU_DMA_COUNT);
 	writel(EDU_CMD_RUN | EDU_CMD_IRQ | dir, edu->regs + EDU_DMA_CMD);
 
-	if (wait_for_completion_timeout(&edu->done, msecs_to_jiffies(EDU_TIMEOUT_MS))) {
+	if (edu_wait(edu)) {
 		trace_p2pbuf_dma_done(&edu->pdev->dev, 0);
 		return 0;
 	}
@@ -350,6 +366,8 @@ int edu_init(struct edu *edu, struct pci_dev *pdev, unsigned int dma_bits)
 	if (ret)
 		return dev_err_probe(&pdev->dev, ret, "cannot do %u-bit DMA\n",
 				     dma_bits);
+	/* The engine is given pages, so an entry of a scatterlist may have any length. */
+	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
 
 	edu->regs = pcim_iomap_region(pdev, 0, name);
 	if (IS_ERR(edu->regs))

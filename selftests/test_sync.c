@@ -1434,6 +1434,33 @@ TEST_F_TIMEOUT(sync, copy_times_out, GUEST_TIMEOUT)
 	EXPECT_TRUE(holds(&self->b, NEW));
 }
 
+/* The interrupt of a transfer that was given up comes while the next one runs. */
+TEST_F_TIMEOUT(sync, late_interrupt, GUEST_TIMEOUT)
+{
+	static struct copier copier;
+	struct p2pbuf_test_irq irq = {};
+	pthread_t thread;
+	int test;
+
+	test = open_test_module();
+	ASSERT_LE(0, test);
+	copier.importer = self->importer;
+	copier.handle = self->b.handle;
+	copier.flags = P2PBUF_COPY_TO_BUFFER | P2PBUF_COPY_NO_READBACK;
+	pattern_fill(copier.user, SIZE, NEW, 0);
+	strncpy(irq.client, importer_bdf(), sizeof(irq.client) - 1);
+	ASSERT_EQ(0, ioctl(test, P2PBUF_TEST_IRQ_WAITS, &irq));
+	EXPECT_EQ(-ETIMEDOUT, write_buffer(self->importer, self->b.handle, 0, copier.user, 1));
+	ASSERT_EQ(0, pthread_create(&thread, NULL, copy_all, &copier));
+	while (!count_fences(self->b.fd, DMA_BUF_SYNC_WRITE))
+		usleep(1000);
+	ASSERT_EQ(0, ioctl(test, P2PBUF_TEST_IRQ_COMES));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, copier.ret);
+	EXPECT_TRUE(holds(&self->b, NEW));
+	close(test);
+}
+
 TEST_F_TIMEOUT(sync, transfer_times_out, GUEST_TIMEOUT)
 {
 	int fence, next, test, gate;

@@ -49,6 +49,7 @@ struct engine {
  * @locker: the thread that holds it, or NULL
  * @is_locked: it does
  * @unlock: it is to let go
+ * @late_irq: an interrupt that waits, or 0
  * @to_mmap: DMABUF that mmap() of this file maps, or NULL
  * @translated: function whose DMA addresses are translated until close, or NULL
  * @bus_map: of @translated
@@ -70,6 +71,7 @@ struct holder {
 	struct task_struct *locker;
 	struct completion is_locked;
 	struct completion unlock;
+	int late_irq;
 	struct dma_buf *to_mmap;
 	struct pci_dev *translated;
 	struct bus_dma_region bus_map[2];
@@ -122,6 +124,8 @@ int test_hold(struct holder *holder, struct p2pbuf_test_hold *args);
 int test_drop(struct holder *holder);
 int test_claim(struct holder *holder, struct p2pbuf_test_claim *args);
 void test_unclaim(struct holder *holder);
+int test_irq_waits(struct holder *holder, struct p2pbuf_test_irq *args);
+int test_irq_comes(struct holder *holder);
 int test_lock(struct holder *holder, const s32 *fd);
 int test_unlock(struct holder *holder);
 int test_mmap_choose(struct holder *holder, const s32 *fd);

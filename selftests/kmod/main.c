@@ -70,6 +70,10 @@ static int dispatch(struct holder *holder, unsigned int cmd, void *args)
 		return 0;
 	case P2PBUF_TEST_CLAIM:
 		return test_claim(holder, args);
+	case P2PBUF_TEST_IRQ_WAITS:
+		return test_irq_waits(holder, args);
+	case P2PBUF_TEST_IRQ_COMES:
+		return test_irq_comes(holder);
 	case P2PBUF_TEST_LOCK:
 		return test_lock(holder, args);
 	case P2PBUF_TEST_UNLOCK:
@@ -116,6 +120,7 @@ static int test_close(struct inode *inode, struct file *file)
 	engine_release(&holder->engine);
 	test_unclaim(holder);
 	test_unlock(holder);
+	test_irq_comes(holder);
 	if (holder->to_mmap)
 		dma_buf_put(holder->to_mmap);
 	test_speak(holder);

@@ -308,6 +308,17 @@ struct p2pbuf_test_claim {
 #define P2PBUF_TEST_CLAIM \
 	_IOW(P2PBUF_TEST_BASE, 37, struct p2pbuf_test_claim)
 
+/* A function's first interrupt waits until P2PBUF_TEST_IRQ_COMES or close; one at a time. */
+struct p2pbuf_test_irq {
+	char client[P2PBUF_TEST_NAME];
+};
+
+#define P2PBUF_TEST_IRQ_WAITS \
+	_IOW(P2PBUF_TEST_BASE, 51, struct p2pbuf_test_irq)
+
+#define P2PBUF_TEST_IRQ_COMES \
+	_IO(P2PBUF_TEST_BASE, 52)
+
 /* Hold a DMABUF's reservation lock until P2PBUF_TEST_UNLOCK or close; one at a time. */
 #define P2PBUF_TEST_LOCK \
 	_IOW(P2PBUF_TEST_BASE, 48, __s32)
