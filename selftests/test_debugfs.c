@@ -276,7 +276,7 @@ TEST_F(debugfs, no_address)
 	snprintf(hex, sizeof(hex), "%llx", (unsigned long long)start);
 	EXPECT_NE(NULL, strstr(fdinfo_of(self->exporter), "dmabuf:"));
 	EXPECT_EQ(NULL, strstr(fdinfo_of(self->exporter), hex));
-	EXPECT_NE(NULL, strstr(fdinfo_of(self->importer), "import:"));
+	EXPECT_NE(NULL, strstr(fdinfo_of(self->importer), "importer:"));
 	EXPECT_EQ(NULL, strstr(fdinfo_of(self->importer), hex));
 	for (i = 0; i < ARRAY_SIZE(files); i++) {
 		EXPECT_LT(0, strlen(text_of(files[i])));

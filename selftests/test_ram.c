@@ -21,6 +21,7 @@
 #include "foreign.h"
 
 #define SIZE		(8 * PAGE)
+#define LONG		(1UL << 22)
 #define SMALL_MASK	32
 
 /* What arrived of what was written, by whom and when. */
@@ -244,6 +245,40 @@ TEST_F_TIMEOUT(ram, small_mask, GUEST_TIMEOUT)
 	check_data(_metadata, self, variant->exporter, variant->syncs);
 	if (!translates())
 		EXPECT_TRUE(self->map_bounced);
+}
+
+/*
+ * A device says which lengths it takes (dma_set_max_seg_size()): without that 64 KiB, and DMA-API
+ * debugging warns of what is longer, as the heap's pages are.
+ */
+TEST(long_entries)
+{
+	char cmdline[4096] = "";
+	struct p2pbuf_query query;
+	int fd, importer;
+	uint32_t handle;
+	void *cpu;
+
+	read_file("/proc/cmdline", cmdline, sizeof(cmdline));
+	if (strstr(cmdline, "swiotlb=force"))
+		SKIP(return, "too long to be bounced");
+	fd = export_ram("system", LONG, &cpu);
+	if (fd == -ENOENT)
+		SKIP(return, "no system DMA heap in this guest");
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, bind_both());
+	importer = open_importer();
+	ASSERT_LE(0, importer);
+	ASSERT_EQ(0, import_buffer(importer, fd, P2PBUF_INTERCONNECT_SGT, P2PBUF_ACCESS_READ,
+				   &handle));
+	ASSERT_EQ(0, map_handle(importer, handle));
+	ASSERT_EQ(0, query_handle(importer, handle, &query, NULL, 0));
+	if (translates())
+		EXPECT_EQ(1, query.nr_segments);
+	EXPECT_EQ(0, release_handle(importer, handle));
+	close(importer);
+	munmap(cpu, LONG);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN
