@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_END:
 		if (!source)
 			argp_error(state, "BDF and SOURCE are missing");
+		if (!strncmp(source, "export:", strlen("export:")))
+			argp_error(state, "\"%s\" makes a DMABUF, which nobody has yet", source);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
