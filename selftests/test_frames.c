@@ -304,7 +304,8 @@ TEST_F(frames, not_in_core_dump)
 	int status;
 	pid_t pid;
 
-	ASSERT_LT(0, read_file("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern)));
+	if (read_file("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern)) == -ENOENT)
+		SKIP(return, "the kernel writes no core dumps");
 	ASSERT_NE(NULL, mkdtemp(directory));
 	ASSERT_EQ(0, write_file("/proc/sys/kernel/core_pattern", "core"));
 	ASSERT_EQ(0, write_file("/proc/sys/kernel/core_uses_pid", "0"));
