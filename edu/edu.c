@@ -77,7 +77,7 @@ static void edu_stop(struct edu *edu)
 		return;
 	}
 	writel(EDU_IRQ_DMA, edu->regs + EDU_IRQ_ACK);
-	synchronize_irq(pci_irq_vector(edu->pdev, 0));
+	synchronize_irq(edu->irq);
 	pci_set_master(edu->pdev);
 }
 
@@ -384,8 +384,8 @@ int edu_init(struct edu *edu, struct pci_dev *pdev, unsigned int dma_bits)
 	ret = pci_alloc_irq_vectors(pdev, 1, 1, PCI_IRQ_MSI);
 	if (ret < 0)
 		return dev_err_probe(&pdev->dev, ret, "no MSI\n");
-	return devm_request_irq(&pdev->dev, pci_irq_vector(pdev, 0), edu_interrupt, 0,
-				name, edu);
+	edu->irq = pci_irq_vector(pdev, 0);
+	return devm_request_irq(&pdev->dev, edu->irq, edu_interrupt, 0, name, edu);
 }
 EXPORT_SYMBOL_NS_GPL(edu_init, "P2PBUF_EDU");
 

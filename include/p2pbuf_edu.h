@@ -39,6 +39,7 @@ enum edu_event {
  * @pdev: the function
  * @regs: BAR 0
  * @state: configuration space as of probe
+ * @irq: of its MSI; kept, as asking takes a mutex that others allocate under
  * @timeouts: counts the times that the engine did not complete, of the owner, or NULL
  * @lock: one chunk at a time; protects all below
  * @done: completed by the interrupt handler
@@ -53,6 +54,7 @@ struct edu {
 	struct pci_dev *pdev;
 	void __iomem *regs;
 	struct pci_saved_state *state;
+	int irq;
 	atomic64_t *timeouts;
 	struct mutex lock; /* see above */
 	struct completion done;
