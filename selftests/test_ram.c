@@ -21,7 +21,7 @@
 #include "foreign.h"
 
 #define SIZE		(8 * PAGE)
-#define LONG		(1UL << 22)
+#define LONG		(1024 * PAGE)
 #define SMALL_MASK	32
 
 /* What arrived of what was written, by whom and when. */
