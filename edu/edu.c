@@ -63,12 +63,28 @@ static bool edu_running(struct edu *edu)
 	return !PCI_POSSIBLE_ERROR(cmd) && cmd & EDU_CMD_RUN;
 }
 
+static bool edu_answers(struct edu *edu)
+{
+	return pci_device_is_present(edu->pdev) &&
+	       (readl(edu->regs + EDU_ID) & 0xff) == EDU_ID_MAGIC;
+}
+
+static void edu_lose(struct edu *edu)
+{
+	edu->lost = true;
+	pci_err(edu->pdev, "DMA engine is lost, reset it\n");
+}
+
 /*
  * There is no abort. Without bus mastering the transfer that is due reaches
  * nothing, and the engine is idle after it. Its interrupt must not end the next one.
  */
 static void edu_stop(struct edu *edu)
 {
+	if (!edu_answers(edu)) {
+		edu_lose(edu);
+		return;
+	}
 	pci_clear_master(edu->pdev);
 	msleep(2 * EDU_TRANSFER_MS);
 	if (edu_running(edu)) {
@@ -257,12 +273,6 @@ void edu_pause(struct edu *edu, enum edu_event event)
 }
 EXPORT_SYMBOL_NS_GPL(edu_pause, "P2PBUF_EDU");
 
-static bool edu_answers(struct edu *edu)
-{
-	return pci_device_is_present(edu->pdev) &&
-	       (readl(edu->regs + EDU_ID) & 0xff) == EDU_ID_MAGIC;
-}
-
 static void free_state(void *state)
 {
 	kfree(state);
@@ -287,20 +297,29 @@ int edu_keep_state(struct edu *edu)
 }
 EXPORT_SYMBOL_NS_GPL(edu_keep_state, "P2PBUF_EDU");
 
-/**
- * edu_is_back - whether the engine answers, if need be with its state put back
- * @edu: the engine, paused
- *
- * Context: may sleep.
- * Return: true if it does.
- */
-bool edu_is_back(struct edu *edu)
+static void restore_state(struct edu *edu)
 {
-	if (edu_answers(edu))
-		return true;
 	pci_load_saved_state(edu->pdev, edu->state);
 	pci_restore_state(edu->pdev);
-	return edu_answers(edu);
+}
+
+/**
+ * edu_recover - the link above the function was reset in a recovery from an error
+ * @edu: the engine, paused
+ *
+ * The PCI core leaves it to the driver to restore the state. It is as good a reset as any other.
+ *
+ * Context: may sleep.
+ * Return: whether the engine answers.
+ */
+bool edu_recover(struct edu *edu)
+{
+	guard(mutex)(&edu->lock);
+	restore_state(edu);
+	if (!edu_answers(edu))
+		return false;
+	edu->lost = false;
+	return true;
 }
 
 /**
@@ -308,7 +327,8 @@ bool edu_is_back(struct edu *edu)
  * @edu: the engine
  * @event: what is over
  *
- * If the engine does not answer nothing is started; a reset that works ends that.
+ * If the engine does not answer, if need be with its state put back, nothing is started; a reset
+ * that works ends that.
  *
  * Context: may sleep.
  */
@@ -316,12 +336,12 @@ void edu_resume(struct edu *edu, enum edu_event event)
 {
 	guard(mutex)(&edu->lock);
 	edu->paused &= ~event;
-	if (!edu_is_back(edu))
-		edu->lost = true;
+	if (!edu_answers(edu))
+		restore_state(edu);
+	if (!edu_answers(edu))
+		edu_lose(edu);
 	else if (event == EDU_RESET)
 		edu->lost = false;
-	if (edu->lost)
-		pci_err(edu->pdev, "DMA engine is lost, reset it\n");
 }
 EXPORT_SYMBOL_NS_GPL(edu_resume, "P2PBUF_EDU");
 
@@ -335,7 +355,7 @@ void edu_fail(struct edu *edu)
 {
 	guard(mutex)(&edu->lock);
 	edu->paused &= ~EDU_ERROR;
-	edu->lost = true;
+	edu_lose(edu);
 }
 EXPORT_SYMBOL_NS_GPL(edu_fail, "P2PBUF_EDU");
 

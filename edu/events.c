@@ -42,7 +42,7 @@ static pci_ers_result_t mmio_enabled(struct pci_dev *pdev)
 
 static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 {
-	return edu_is_back(pci_get_drvdata(pdev)) ? PCI_ERS_RESULT_RECOVERED :
+	return edu_recover(pci_get_drvdata(pdev)) ? PCI_ERS_RESULT_RECOVERED :
 						    PCI_ERS_RESULT_DISCONNECT;
 }
 

@@ -46,8 +46,8 @@ enum edu_event {
  * @bounce: a chunk of system memory
  * @bounce_addr: its DMA address
  * @dead: the engine did not stop when told to; nothing is started any more
- * @lost: it did not answer after something happened to the function, or a recovery failed;
- *	nothing is started until it answers after a reset
+ * @lost: it did not answer when a transfer did not end or after something happened to the
+ *	function, or a recovery failed; nothing is started until it answers after a reset
  * @paused: enum edu_event, what happens to the function; nothing is started until all are over
  */
 struct edu {
@@ -82,7 +82,7 @@ static inline size_t edu_chunk(dma_addr_t addr, u64 len)
 
 int edu_init(struct edu *edu, struct pci_dev *pdev, unsigned int dma_bits);
 int edu_keep_state(struct edu *edu);
-bool edu_is_back(struct edu *edu);
+bool edu_recover(struct edu *edu);
 void edu_pause(struct edu *edu, enum edu_event event);
 void edu_resume(struct edu *edu, enum edu_event event);
 void edu_fail(struct edu *edu);
