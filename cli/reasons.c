@@ -23,10 +23,6 @@ struct reason {
 	"p2pbuf topo says which port or bridge is in the way, and what would change it"
 #define REVOKED		"the exporter has taken access away"
 #define WAIT		\
-	"p2pbuf events shows when it comes back; after p2pbuf revoke or an unbind it does not: " \
-	"export anew"
-/* p2pbuf events has to import it, too. */
-#define STATE		\
 	"grep lost-by /proc/self/fdinfo/3 3< /dev/p2pbuf/exporter/BDF: why; after p2pbuf revoke " \
 	"or an unbind it does not come back: export anew"
 #define FAILED		"the exporter's function did not come back from an event"
@@ -62,7 +58,7 @@ static const struct reason reasons[] = {
 	  "ls -l /proc/PID/fd shows those that are: /dmabuf:" },
 	{ CALL_IMPORT, EOPNOTSUPP, "the exporter cannot be imported in this way",
 	  "try --interconnect auto, and --flow revocable" },
-	{ CALL_IMPORT, ENODEV, REVOKED, STATE },
+	{ CALL_IMPORT, ENODEV, REVOKED, WAIT },
 	{ CALL_IMPORT, EIO, FAILED, RESET },
 	{ CALL_MAP, EREMOTEIO, NO_ROUTE, TOPO },
 	{ CALL_MAP, ENOLINK, SILENT, TOPO },

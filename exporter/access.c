@@ -24,6 +24,7 @@ int p2pbuf_access_error(const struct p2pbuf_buffer *buf)
 	/* Without the exporter's lock: the answer is good until the next event. */
 	u32 losses = READ_ONCE(buf->exp->losses);
 
+	lockdep_assert(lockdep_is_held(&buf->lock) || dma_resv_held(&buf->resv));
 	if (!buf->revoked)
 		return 0;
 	if (buf->withdrawn || losses & P2PBUF_LOSS_REMOVED)

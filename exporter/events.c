@@ -114,6 +114,7 @@ static int end_loss(struct p2pbuf_exporter *exp, enum p2pbuf_loss loss)
 	if (!is_back(exp, loss)) {
 		if (!(exp->losses & P2PBUF_LOSS_FAILED))
 			dev_err(exp->dev, "does not answer or decode, reset it\n");
+		/* Only of this one the caller can be killed, and nothing follows the wait. */
 		p2pbuf_exporter_revoke(exp, P2PBUF_LOSS_FAILED, loss == P2PBUF_LOSS_MEMORY_OFF);
 	}
 	p2pbuf_exporter_restore(exp, loss);

@@ -25,7 +25,6 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
-#include <linux/err.h>
 #include <linux/minmax.h>
 #include <linux/moduleparam.h>
 #include <linux/pci.h>

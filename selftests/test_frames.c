@@ -301,11 +301,13 @@ TEST_F(frames, not_in_core_dump)
 {
 	char directory[] = "/tmp/coreXXXXXX", pattern[128], path[64];
 	uint8_t inside[256], in_ram[256];
-	int status;
+	int status, ret;
 	pid_t pid;
 
-	if (read_file("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern)) == -ENOENT)
+	ret = read_file("/proc/sys/kernel/core_pattern", pattern, sizeof(pattern));
+	if (ret == -ENOENT)
 		SKIP(return, "the kernel writes no core dumps");
+	ASSERT_LT(0, ret);
 	ASSERT_NE(NULL, mkdtemp(directory));
 	ASSERT_EQ(0, write_file("/proc/sys/kernel/core_pattern", "core"));
 	ASSERT_EQ(0, write_file("/proc/sys/kernel/core_uses_pid", "0"));

@@ -167,6 +167,18 @@ static int start(struct caller *caller, const char *shown)
 	return -ret;
 }
 
+/* The same by a child, which can be killed. */
+static pid_t start_child(struct caller *caller, const char *shown)
+{
+	pid_t child = fork();
+
+	if (!child)
+		_exit(-caller->call(caller));
+	while (!strstr(told_of(caller->exporter), shown))
+		usleep(1000);
+	return child;
+}
+
 static int finish(struct caller *caller)
 {
 	pthread_join(caller->thread, NULL);
@@ -315,11 +327,7 @@ TEST_F_TIMEOUT(revoke, late_importer, GUEST_TIMEOUT)
 	if (!has_route())
 		SKIP(return, "the pair is unreachable");
 	ASSERT_EQ(0, hold(self->test, self->fds[0]));
-	child = fork();
-	if (!child)
-		_exit(-revoke_buffer(self->exporter, self->fds[0]));
-	while (!strstr(told_of(self->exporter), "state=revoked"))
-		usleep(1000);
+	child = start_child(&caller, "state=revoked");
 	EXPECT_FALSE(has_access(self->fds[0], self->cpu[0]));
 	/* Until the signal comes while it waits. */
 	while (!waitpid(child, &status, WNOHANG)) {
@@ -400,11 +408,7 @@ static void check_killed(struct __test_metadata *_metadata, FIXTURE_DATA(revoke)
 	if (!has_route())
 		SKIP(return, "the pair is unreachable");
 	ASSERT_EQ(0, hold(self->test, self->fds[0]));
-	child = fork();
-	if (!child)
-		_exit(-call(&caller));
-	while (!strstr(told_of(self->exporter), shown))
-		usleep(1000);
+	child = start_child(&caller, shown);
 	EXPECT_FALSE(has_access(self->fds[1], self->cpu[1]));
 	ASSERT_EQ(0, kill(child, SIGKILL));
 	ASSERT_EQ(child, waitpid(child, &status, 0));

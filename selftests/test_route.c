@@ -458,36 +458,35 @@ TEST_F(route, silent_port_is_no_route)
 		EXPECT_EQ(0, map_handle(self->importer, handle));
 }
 
-/* What had been asleep is read again. */
-TEST_F(route, port_answers_when_woken)
+/* Returns how many reads of the port were all ones. */
+static int ask_while_silent(struct __test_metadata *_metadata, FIXTURE_DATA(route) *self,
+			    unsigned int when, unsigned int nr_reads)
 {
 	struct p2pbuf_route_info info;
 	char port[32];
+	int silent;
 
 	if (common_port(port, sizeof(port)))
-		SKIP(return, "no port is common to both functions");
+		SKIP(return 1, "no port is common to both functions");
 
-	ASSERT_EQ(0, begin_silence(self->test, port, P2PBUF_TEST_SILENT, 0, 1));
+	EXPECT_EQ(0, begin_silence(self->test, port, when, 0, nr_reads));
 	EXPECT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
-	EXPECT_EQ(1, end_silence(self->test, port));
+	silent = end_silence(self->test, port);
 	EXPECT_EQ(expected_route(), info.route);
 	EXPECT_EQ(expected_reason(), info.reason);
+	return silent;
 }
 
-/* ... and is kept awake while it is. */
+/* What had been asleep is read again, */
+TEST_F(route, port_answers_when_woken)
+{
+	EXPECT_EQ(1, ask_while_silent(_metadata, self, P2PBUF_TEST_SILENT, 1));
+}
+
+/* and is kept awake while it is. */
 TEST_F(route, port_is_woken)
 {
-	struct p2pbuf_route_info info;
-	char port[32];
-
-	if (common_port(port, sizeof(port)))
-		SKIP(return, "no port is common to both functions");
-
-	ASSERT_EQ(0, begin_silence(self->test, port, P2PBUF_TEST_SILENT_UNLESS_HELD, 0, 0));
-	EXPECT_EQ(0, ask_route(self->exporter, bdf_number(importer_bdf()), &info));
-	EXPECT_LT(0, end_silence(self->test, port));
-	EXPECT_EQ(expected_route(), info.route);
-	EXPECT_EQ(expected_reason(), info.reason);
+	EXPECT_LT(0, ask_while_silent(_metadata, self, P2PBUF_TEST_SILENT_UNLESS_HELD, 0));
 }
 
 TEST_F(route, import_has_expected_route)
